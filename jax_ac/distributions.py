@@ -1,0 +1,35 @@
+"""Distributions over actions: NamedTuples with `sample`, `log_prob`, `entropy`, `mode`; batch axes lead."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Categorical(NamedTuple):
+    """π(a) = softmax(logits)ₐ over the actions 0 ... A - 1.
+
+    Attributes:
+      logits: unnormalized log-probabilities, ``[..., A]``.
+    """
+
+    logits: jax.Array
+
+    def sample(self, key: jax.Array) -> jax.Array:
+        """An action, int32 ``[...]``, by the Gumbel-max trick: argmaxₐ logitsₐ + Gₐ."""
+        return jax.random.categorical(key, self.logits).astype(jnp.int32)
+
+    def log_prob(self, action: jax.Array) -> jax.Array:
+        """log π(action), ``[...]``, for integer actions ``[...]``."""
+        log_probs = jax.nn.log_softmax(self.logits)
+        one_hot = jax.nn.one_hot(action, self.logits.shape[-1], dtype=bool)
+        return jnp.sum(log_probs, axis=-1, where=one_hot)
+
+    def entropy(self) -> jax.Array:
+        """-Σₐ π(a) log π(a) in nats, ``[...]``."""
+        log_probs = jax.nn.log_softmax(self.logits)
+        return -jnp.sum(jnp.exp(log_probs) * log_probs, axis=-1)
+
+    def mode(self) -> jax.Array:
+        """The most probable action, int32 ``[...]``; the first of equals."""
+        return jnp.argmax(self.logits, axis=-1).astype(jnp.int32)

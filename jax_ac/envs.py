@@ -1,0 +1,109 @@
+"""Environments: the only file that knows gymnax. `make_env` binds an environment's parameters into plain functions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jax_ac import tree
+from jax_ac.errors import unknown_name
+from jax_ac.types import Box, Discrete, Env, PyTree
+
+SOLVED_AT = {
+    "CartPole-v0": 195.0,
+    "CartPole-v1": 475.0,
+    "Acrobot-v1": -100.0,
+    "MountainCar-v0": -110.0,
+    "MountainCarContinuous-v0": 90.0,
+}
+"""Reward thresholds, from gymnasium's registry."""
+
+
+def make_env(env: Any, params: Any = None) -> Env:
+    """An environment as plain functions.
+
+    Args:
+      env: an id that gymnax registers, ``"CartPole-v0"`` (CartPole-v1 with a limit of 200 steps, solved at 195), or a
+        gymnax ``Environment``.
+      params: gymnax ``EnvParams``; the environment's defaults where None.
+
+    Returns:
+      The environment; rewards and real observations are float32.
+
+    Raises:
+      ValueError: if the id is not known; the sentence names the nearest that is.
+      TypeError: if `env` is neither an id nor a gymnax ``Environment``, or has a space that is neither box nor discrete.
+    """
+    import gymnax
+    from gymnax.environments.environment import Environment
+
+    if isinstance(env, str):
+        name = env
+        if name not in {"CartPole-v0", *gymnax.registered_envs}:
+            raise ValueError(unknown_name("environment", name, ["CartPole-v0", *gymnax.registered_envs]))
+        env, defaults = gymnax.make("CartPole-v1" if name == "CartPole-v0" else name)
+        if name == "CartPole-v0":
+            defaults = defaults.replace(max_steps_in_episode=200)
+    elif isinstance(env, Environment):
+        name, defaults = env.name, env.default_params
+    else:
+        raise TypeError(f"env must be an environment id or a gymnax Environment, got {type(env).__name__}.")
+    params = defaults if params is None else params
+
+    def reset(key: jax.Array) -> tuple[jax.Array, PyTree]:
+        return _plain(env.reset_env(key, params))
+
+    def transition(key: jax.Array, state: PyTree, action: jax.Array):
+        obs, state, reward, terminated, _ = env.step_env(key, state, action, params)
+        truncated = env.is_truncated(state, params)
+        obs, state = _plain((obs, state))
+        return obs, state, jnp.asarray(reward, jnp.float32), jnp.asarray(terminated, bool), jnp.asarray(truncated, bool)
+
+    return Env(
+        name=name,
+        reset=reset,
+        transition=transition,
+        step=auto_reset(reset, transition),
+        observation_space=_space(name, env.observation_space(params)),
+        action_space=_space(name, env.action_space(params)),
+        max_steps=_max_steps(params),
+        solved_at=SOLVED_AT.get(name),
+    )
+
+
+def auto_reset(reset: Callable, transition: Callable) -> Callable:
+    """`Env.step` from `Env.reset` and `Env.transition`: where an episode ends, the next one begins at once."""
+
+    def step(key: jax.Array, state: PyTree, action: jax.Array):
+        key_transition, key_reset = jax.random.split(key)
+        final_obs, next_state, reward, terminated, truncated = transition(key_transition, state, action)
+        obs, state = tree.select(terminated | truncated, reset(key_reset), (final_obs, next_state))
+        return obs, state, reward, terminated, truncated, final_obs
+
+    return step
+
+
+def _plain(values: PyTree) -> PyTree:
+    """Leaves as arrays of one fixed type, so that a scan can carry them: floats become float32, no weak types."""
+
+    def plain(leaf: Any) -> jax.Array:
+        array = jnp.asarray(leaf)
+        return array.astype(jnp.float32 if jnp.issubdtype(array.dtype, jnp.floating) else array.dtype)
+
+    return jax.tree.map(plain, values)
+
+
+def _max_steps(params: Any) -> int | None:
+    limit = getattr(params, "max_steps_in_episode", None)
+    return None if limit is None else int(limit)
+
+
+def _space(name: str, space: Any) -> Box | Discrete:
+    from gymnax.environments import spaces
+
+    if isinstance(space, spaces.Discrete):
+        return Discrete(int(space.n))
+    if isinstance(space, spaces.Box):
+        return Box(tuple(space.shape or ()), space.low, space.high)
+    raise TypeError(f"{name} has a {type(space).__name__} space; only Box and Discrete spaces are taken.")

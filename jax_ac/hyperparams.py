@@ -1,0 +1,115 @@
+"""Hyperparameters: one NamedTuple of numbers per algorithm, and what values are allowed.
+
+Importing this file costs nothing: it needs no JAX, so that the command line can check its arguments at once.
+"""
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jax_ac.errors import unknown_name
+
+if TYPE_CHECKING:
+    import jax
+
+    Number = float | jax.Array
+else:
+    Number = float
+
+
+class KerasHyperparams(NamedTuple):
+    """The numbers of the Keras example "Actor Critic Method"; each may be a float or a float array.
+
+    Attributes:
+      learning_rate: Adam's step size.
+      gamma: the discount factor per step.
+      vf_coef: the weight of the critic's loss against the actor's.
+      huber_delta: where the critic's Huber loss turns from quadratic to linear.
+      adam_b1: decay of Adam's first moment.
+      adam_b2: decay of Adam's second moment.
+      adam_eps: Keras's ε, added to √v before the bias correction.
+    """
+
+    learning_rate: Number = 0.01
+    gamma: Number = 0.99
+    vf_coef: Number = 1.0
+    huber_delta: Number = 1.0
+    adam_b1: Number = 0.9
+    adam_b2: Number = 0.999
+    adam_eps: Number = 1e-7
+
+
+class Range(NamedTuple):
+    """The values from `low` to `high`; `open_low` and `open_high` leave the ends out."""
+
+    low: float
+    high: float
+    open_low: bool = False
+    open_high: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` is finite and within the range."""
+        above = value > self.low if self.open_low else value >= self.low
+        below = value < self.high if self.open_high else value <= self.high
+        return math.isfinite(value) and above and below
+
+    def __str__(self) -> str:
+        if self.high == math.inf:
+            return f"a finite number {'greater than' if self.open_low else 'of at least'} {self.low:g}"
+        return f"in {'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
+
+
+ALLOWED = {
+    "learning_rate": Range(0, math.inf),
+    "gamma": Range(0, 1),
+    "vf_coef": Range(0, math.inf),
+    "huber_delta": Range(0, math.inf, open_low=True),
+    "adam_b1": Range(0, 1, open_high=True),
+    "adam_b2": Range(0, 1, open_high=True),
+    "adam_eps": Range(0, math.inf, open_low=True),
+}
+
+SHAPE_FIXING = {
+    "hidden_sizes", "network", "num_episodes", "num_envs", "num_steps", "num_epochs", "num_minibatches", "max_steps",
+}  # fmt: skip
+
+
+def check_number(name: str, value: Any) -> float:
+    """`value` as a float, if the hyperparameter `name` may have it.
+
+    Raises:
+      TypeError: if it is not a number.
+      ValueError: if it is NaN, infinite or out of the range in `ALLOWED`.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {value!r}.") from None
+    allowed = ALLOWED.get(name, Range(-math.inf, math.inf, True, True))
+    if not allowed.holds(number):
+        raise ValueError(f"{name} must be {allowed}, got {number:g}.")
+    return number
+
+
+def check_name(name: str, fields: tuple[str, ...]) -> None:
+    """Raises ValueError unless `name` is one of the hyperparameters `fields`."""
+    if name in SHAPE_FIXING:
+        raise ValueError(
+            f"{name} fixes the shape of the compiled program and cannot be swept inside one; "
+            f"build one algorithm per value. Sweepable: {', '.join(fields)}."
+        )
+    if name not in fields:
+        raise ValueError(unknown_name("hyperparameter", name, fields))
+
+
+def check_hyperparams(hyperparams: Any) -> None:
+    """Raises TypeError or ValueError unless every field of the NamedTuple `hyperparams` is a number that it may have."""
+    for name, value in zip(hyperparams._fields, hyperparams, strict=True):
+        check_number(name, value)
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Raises TypeError or ValueError unless `value` is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, got {value!r}.")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}.")

@@ -1,0 +1,115 @@
+"""Lanes: settings x seeds, laid out in one row."""
+
+import itertools
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jax_ac.hyperparams import check_name, check_number
+
+
+class Lanes(NamedTuple):
+    """Training runs in one row, settings outermost.
+
+    Attributes:
+      seed: uint32 ``[L]``.
+      hyperparams: the algorithm's NamedTuple, float32 leaves ``[L]``.
+      shape: ``(S,)``, or ``(H, S)`` where the hyperparameters carry an axis; L is its product.
+    """
+
+    seed: np.ndarray
+    hyperparams: Any
+    shape: tuple[int, ...]
+
+
+def grid(hyperparams: Any, **values: Iterable[float]) -> Any:
+    """Every combination of the given values, the first-named varying slowest.
+
+    Args:
+      hyperparams: the defaults for the fields not named, such as ``alg.hyperparams``.
+      **values: numbers to try, by the name of the hyperparameter.
+
+    Returns:
+      The same NamedTuple, every leaf float32 ``[H]``.
+
+    Raises:
+      ValueError: if a name is not a hyperparameter of the algorithm (one that fixes shapes is said to), a list is empty, or
+        a number is out of its range.
+      TypeError: if a value is not a list of numbers.
+    """
+    columns = {}
+    for name, column in values.items():
+        check_name(name, hyperparams._fields)
+        if isinstance(column, str) or not isinstance(column, Iterable):
+            raise TypeError(f"grid takes a list of numbers for {name}, got {column!r}.")
+        columns[name] = [check_number(name, value) for value in column]
+        if not columns[name]:
+            raise ValueError(f"grid needs at least one value for {name}.")
+    settings = list(itertools.product(*columns.values()))
+    swept = {name: [setting[i] for setting in settings] for i, name in enumerate(columns)}
+    fixed = {name: [check_number(name, getattr(hyperparams, name))] * len(settings) for name in hyperparams._fields}
+    return type(hyperparams)(**{name: np.asarray(column, np.float32) for name, column in (fixed | swept).items()})
+
+
+def lay_out(seeds: int | Iterable[int], hyperparams: Any) -> Lanes:
+    """One lane per (setting, seed).
+
+    Args:
+      seeds: a number of seeds S, meaning 0 ... S - 1, or the seeds themselves.
+      hyperparams: a NamedTuple whose leaves are scalars or ``[H]``.
+
+    Raises:
+      ValueError: if there is no seed, one is given twice or is not in [0, 2^32), two hyperparameters disagree about H, or
+        a number is out of its range.
+      TypeError: if `seeds` is neither an integer nor integers.
+    """
+    seed = _seeds(seeds)
+    columns = {name: _column(name, value) for name, value in hyperparams._asdict().items()}
+    lengths = {name: len(column) for name, column in columns.items() if column.ndim == 1}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"hyperparameters with an axis must have one length, got {lengths}.")
+    shape = (*set(lengths.values()), len(seed))
+    num_settings = math.prod(shape[:-1])
+    lane_hyperparams = {
+        name: np.repeat(np.broadcast_to(column, num_settings), len(seed)) for name, column in columns.items()
+    }
+    return Lanes(np.tile(seed, num_settings), type(hyperparams)(**lane_hyperparams), shape)
+
+
+def _seeds(seeds: int | Iterable[int]) -> np.ndarray:
+    if not isinstance(seeds, Iterable):
+        count = _integer("seeds", seeds)
+        if count < 1:
+            raise ValueError(f"seeds must be at least 1, got {count}.")
+        seeds = range(count)
+    numbers = [_integer("every seed", seed) for seed in seeds]
+    if not numbers:
+        raise ValueError("seeds must hold at least one seed, got none.")
+    if min(numbers) < 0 or max(numbers) >= 2**32:
+        wrong = next(number for number in numbers if not 0 <= number < 2**32)
+        raise ValueError(f"every seed must be in [0, 2^32), got {wrong}.")
+    if len(set(numbers)) < len(numbers):
+        twice = next(number for i, number in enumerate(numbers) if number in numbers[:i])
+        raise ValueError(f"seeds must differ from each other, got {twice} twice.")
+    return np.asarray(numbers, np.uint32)
+
+
+def _integer(what: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} must be an integer, got {value!r}.") from None
+
+
+def _column(name: str, value: Any) -> np.ndarray:
+    """A scalar or ``[H]``, float32, each number checked."""
+    column = np.asarray(jax.device_get(value))
+    if column.ndim > 1 or column.size == 0:
+        raise ValueError(f"{name} must be a number or a row of numbers, got the shape {column.shape}.")
+    for number in column.ravel():
+        check_number(name, number)
+    return column.astype(np.float32)

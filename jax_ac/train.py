@@ -1,0 +1,94 @@
+"""Training: `train` is one lane as a pure function, `train_many` is lanes in tiles over all devices."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jax_ac.hyperparams import check_positive
+from jax_ac.lanes import Lanes, lay_out
+from jax_ac.tiles import Slots, make_tiles
+from jax_ac.types import Algorithm, PyTree, TrainState
+
+
+def train(
+    algorithm: Algorithm, key: jax.Array, num_updates: int, hyperparams: Any = None
+) -> tuple[TrainState, PyTree]:
+    """One training run: `init`, then `num_updates` steps. Pure: jit it, vmap it, scan it, differentiate it.
+
+    Update u uses the key ``fold_in(key, u)``.
+
+    Args:
+      algorithm: from a preset or `actor_critic`.
+      key: a PRNG key; ``jax.random.key(i)`` is seed i.
+      num_updates: U, a Python integer.
+      hyperparams: the algorithm's NamedTuple, scalar leaves; its defaults where None.
+
+    Returns:
+      The final state, and the metrics with leaves ``[U]``.
+    """
+    check_positive("num_updates", num_updates)
+    numbers = algorithm.hyperparams if hyperparams is None else hyperparams
+    numbers = jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), numbers)
+
+    def update(state: TrainState, index: jax.Array) -> tuple[TrainState, PyTree]:
+        return algorithm.step(jax.random.fold_in(key, index), state, numbers)
+
+    return jax.lax.scan(update, algorithm.init(key, numbers), jnp.arange(num_updates))
+
+
+def train_many(
+    algorithm: Algorithm,
+    seeds: int | Iterable[int],
+    num_updates: int,
+    hyperparams: Any = None,
+    *,
+    tile_width: int | None = None,
+    devices: Any = None,
+) -> tuple[TrainState, PyTree]:
+    """Many training runs in one compiled program, in tiles of fixed width over all local devices.
+
+    On CPU a lane's result is the same bit for bit whichever other lanes run, in whatever order, on however many devices,
+    as long as the tile's width is the same.
+
+    Args:
+      algorithm: from a preset or `actor_critic`.
+      seeds: a number of seeds S, meaning 0 ... S - 1, or the seeds themselves.
+      num_updates: U; a lane that stops when solved reports blanks after that.
+      hyperparams: the algorithm's NamedTuple; a leaf that is ``[H]``, as `grid` makes them, adds a leading axis H.
+      tile_width: lanes per tile; chosen for the device where None.
+      devices: all local devices where None.
+
+    Returns:
+      The final states, leaves ``[S, ...]``, and the metrics, leaves ``[S, U]``; with H settings ``[H, S, ...]``.
+
+    Raises:
+      ValueError, TypeError: see `grid` for hyperparameters; seeds must be distinct integers in [0, 2^32).
+    """
+    check_positive("num_updates", num_updates)
+    lanes = lay_out(seeds, algorithm.hyperparams if hyperparams is None else hyperparams)
+    tiles = make_tiles(algorithm, num_updates, width=tile_width, devices=devices)
+    first = range(0, len(lanes.seed), tiles.num_slots)
+    waves = [tiles.advance(tiles.states(), _slots(lanes, start, tiles.num_slots, num_updates)) for start in first]
+    return jax.tree.map(lambda *leaves: _join(leaves, lanes.shape), *waves)
+
+
+def _slots(lanes: Lanes, start: int, num_slots: int, limit: int) -> Slots:
+    """The lanes from `start` on; places beyond the last lane are idle."""
+    index = np.arange(start, start + num_slots)
+    live = index < len(lanes.seed)
+    index = np.where(live, index, start)
+    return Slots(
+        seed=lanes.seed[index],
+        hyperparams=jax.tree.map(lambda column: column[index], lanes.hyperparams),
+        fresh=np.ones(num_slots, bool),
+        limit=np.where(live, limit, 0).astype(np.int32),
+    )
+
+
+def _join(waves: tuple[jax.Array, ...], shape: tuple[int, ...]) -> jax.Array:
+    """Waves of ``[L, ...]`` as one array ``[*shape, ...]``, without the idle places."""
+    rows = np.concatenate(jax.device_get(waves))[: np.prod(shape)]
+    return jnp.asarray(rows.reshape(*shape, *rows.shape[1:]))
