@@ -226,9 +226,10 @@ def _check_env(preset: str, env: Any) -> int:
     if not isinstance(env, Env):
         raise TypeError(f"{preset} takes an environment from make_env, got {type(env).__name__}.")
     if not isinstance(env.action_space, Discrete):
-        raise ValueError(f"{preset} takes discrete actions; {env.name} has {env.action_space.shape} real ones.")
-    if not isinstance(env.observation_space, Box) or len(env.observation_space.shape) != 1:
-        raise ValueError(f"{preset} takes observations that are vectors; {env.name} has {env.observation_space}.")
+        raise ValueError(f"{preset} takes discrete actions; those of {env.name} are real, shape {env.action_space.shape}.")
+    shape = env.observation_space.shape if isinstance(env.observation_space, Box) else ()
+    if len(shape) != 1:
+        raise ValueError(f"{preset} takes observations that are vectors; those of {env.name} have the shape {shape}.")
     if env.max_steps is None:
         raise ValueError(f"{preset} plays whole episodes and needs a time limit; {env.name} has none.")
     return env.action_space.n

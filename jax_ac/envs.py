@@ -32,7 +32,7 @@ def make_env(env: Any, params: Any = None) -> Env:
       The environment; rewards and real observations are float32.
 
     Raises:
-      ValueError: if the id is not known; the sentence names the nearest that is.
+      ValueError: if the id is not known (the sentence names the nearest that is) or needs data that cannot be had.
       TypeError: if `env` is neither an id nor a gymnax ``Environment``, or has a space that is neither box nor discrete.
     """
     import gymnax
@@ -42,7 +42,10 @@ def make_env(env: Any, params: Any = None) -> Env:
         name = env
         if name not in {"CartPole-v0", *gymnax.registered_envs}:
             raise ValueError(unknown_name("environment", name, ["CartPole-v0", *gymnax.registered_envs]))
-        env, defaults = gymnax.make("CartPole-v1" if name == "CartPole-v0" else name)
+        try:
+            env, defaults = gymnax.make("CartPole-v1" if name == "CartPole-v0" else name)
+        except OSError as error:  # MNISTBandit-bsuite downloads its images
+            raise ValueError(f"{name} could not be made: {error}.") from None
         if name == "CartPole-v0":
             defaults = defaults.replace(max_steps_in_episode=200)
     elif isinstance(env, Environment):

@@ -53,26 +53,35 @@ class Tiles(NamedTuple):
     def states(self) -> TrainState:
         """States for all places, to be filled by the first call: leaves ``[L, ...]``, on the devices."""
         init = functools.partial(_init_lanes, self.algorithm.init)
-        seeds = jax.ShapeDtypeStruct((self.num_slots,), jnp.uint32)
-        hyperparams = jax.tree.map(lambda _: jax.ShapeDtypeStruct((self.num_slots,), jnp.float32), self.algorithm.hyperparams)
-        shapes = jax.eval_shape(init, seeds, hyperparams)
-        sharding = NamedSharding(self.mesh, P("lanes"))
-        return jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype), sharding), shapes)
+        shapes = jax.eval_shape(init, *self._idle()[:2])
+        return jax.device_put(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes), self._sharding)
+
+    def compile(self) -> tuple[TrainState, PyTree]:
+        """Compiles the program by advancing idle places. Gives what `advance` gives, and waits for it."""
+        return jax.block_until_ready(self.advance(self.states(), self._idle()))
 
     def advance(self, states: TrainState, slots: Slots) -> tuple[TrainState, PyTree]:
         """Up to `num_updates` updates of every lane. Gives the states and the metrics ``[L, num_updates]``.
 
         `states` is consumed. Rows of updates that a lane did not do are blank (NaN, and 0 for counts).
         """
-        slots = jax.device_put(slots, NamedSharding(self.mesh, P("lanes")))
         return _advance(
             states,
-            slots,
+            jax.device_put(slots, self._sharding),
             init=self.algorithm.init,
             step=self.algorithm.step,
             mesh=self.mesh,
             num_updates=self.num_updates,
         )
+
+    @property
+    def _sharding(self) -> NamedSharding:
+        return NamedSharding(self.mesh, P("lanes"))
+
+    def _idle(self) -> Slots:
+        zeros = np.zeros(self.num_slots, np.int32)
+        hyperparams = jax.tree.map(lambda default: np.full(self.num_slots, default, np.float32), self.algorithm.hyperparams)
+        return Slots(zeros.astype(np.uint32), hyperparams, zeros.astype(bool), zeros)
 
 
 def make_tiles(

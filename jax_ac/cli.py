@@ -1,0 +1,106 @@
+"""The command line: ``jax-ac``. Nothing heavy is imported before the arguments are known to be good."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from jax_ac import files
+from jax_ac.errors import unknown_name
+from jax_ac.hyperparams import KerasHyperparams, check_hyperparams, check_positive
+
+if TYPE_CHECKING:
+    from jax_ac.types import Algorithm, Env
+
+ALGORITHMS = ("keras",)
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, by the shell's convention: 128 + SIGINT."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Train an algorithm on many seeds at once, until every one is solved.
+
+    Ends with a table and a picture of the learning curves.
+    """
+
+    env: tyro.conf.Positional[str] = "CartPole-v0"
+    """Environment: CartPole-v0, CartPole-v1, or any other id of gymnax that the algorithm can take."""
+    algorithm: str = "keras"
+    """keras: the actor-critic of the Keras example, faithful in every constant."""
+    seeds: int = 64
+    """How many seeds: 0, 1, ... The result of a seed does not depend on how many there are."""
+    max_updates: int = 1000
+    """Stop a seed after so many updates (one episode each), solved or not."""
+    out: Path | None = None
+    """Folder for the picture and the table; a new one under runs/ if not given."""
+    stop_gradient: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Hold the advantage constant in the actor's loss, as textbooks do and the Keras example does not."""
+    hyperparams: Annotated[KerasHyperparams, tyro.conf.arg(name="")] = KerasHyperparams()
+
+
+def main(args: list[str] | None = None) -> None:
+    """The entry point of ``jax-ac``. Exit status 2 and one sentence on bad input."""
+    command = tyro.extras.subcommand_cli_from_dict({"train": Train}, args=args, prog="jax-ac", description=__doc__)
+    try:
+        sys.exit(train(command))
+    except (ValueError, TypeError) as error:
+        print(f"jax-ac: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def train(command: Train) -> int:
+    """Runs ``jax-ac train``. Returns the exit status."""
+    _check(command)
+    from jax_ac.devices import use_all_cores
+
+    use_all_cores()
+    env, algorithm = _assemble(command)
+    out = command.out or files.first_free(Path("runs") / f"{env.name}-{command.algorithm}")
+    made = files.claim_folder(out)
+    try:
+        return _train(command, env, algorithm, out)
+    finally:
+        files.release_folder(made)
+
+
+def _check(command: Train) -> None:
+    """All that can be checked without JAX."""
+    if command.algorithm not in ALGORITHMS:
+        raise ValueError(unknown_name("algorithm", command.algorithm, ALGORITHMS))
+    check_positive("--seeds", command.seeds)
+    check_positive("--max-updates", command.max_updates)
+    check_hyperparams(command.hyperparams)
+
+
+def _assemble(command: Train) -> "tuple[Env, Algorithm]":
+    from jax_ac.algorithms import keras_actor_critic
+    from jax_ac.envs import make_env
+
+    env = make_env(command.env)
+    return env, keras_actor_critic(env, stop_gradient=command.stop_gradient, hyperparams=command.hyperparams)
+
+
+def _train(command: Train, env: "Env", algorithm: "Algorithm", out: Path) -> int:
+    from rich.console import Console
+
+    from jax_ac import report
+    from jax_ac.progress import ProgressLine
+    from jax_ac.runs import run
+
+    console = Console()
+    console.print(f"{env.name}, {command.algorithm}, {command.seeds} seeds: compiling ...", highlight=False)
+    with ProgressLine(console) as line:
+        result: Any = run(algorithm, command.seeds, max_updates=command.max_updates, on_segment=line)
+    console.print(report.table(result, title=f"{env.name}, {command.algorithm}, {command.seeds} seeds"))
+    report.write_lanes(result, out / "lanes.csv")
+    picture = report.draw(result, env, out / "learning_curves.png")
+    console.print(f"learning curves: {picture}\nseed by seed:    {out / 'lanes.csv'}", highlight=False, soft_wrap=True)
+    return INTERRUPTED if result.interrupted else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Files: an output folder is known to be writable before the work, and a file is written whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def claim_folder(path: Path) -> list[Path]:
+    """Makes a folder, which may exist if it is empty, and checks that it can be written to.
+
+    Returns:
+      The folders that were made for it, innermost first, for `release_folder`.
+
+    Raises:
+      ValueError: if it holds something already, is not a folder, or cannot be written to; nothing is left behind.
+    """
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+        occupied = any(path.iterdir())
+    except OSError as error:
+        release_folder(made)
+        raise ValueError(f"cannot write to the folder {path}: {error.strerror or error}.") from None
+    if occupied:
+        raise ValueError(f"the folder {path} is not empty; name another with --out, or remove it.")
+    return made
+
+
+def release_folder(made: list[Path]) -> None:
+    """Removes the folders that `claim_folder` made, as far as they are empty."""
+    for folder in made:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+
+
+def first_free(path: Path) -> Path:
+    """`path`, or the first of path-2, path-3, ... that does not exist."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Calls `write` with a temporary path beside `path`, then moves the file there in one step."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

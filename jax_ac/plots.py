@@ -1,0 +1,60 @@
+"""Pictures, with matplotlib; every function draws on axes and returns them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jax_ac import files, stats
+
+BLUE = "#0072B2"
+"""From the colour-blind-safe palette of Okabe & Ito (2008)."""
+
+
+def learning_curves(running_return: np.ndarray, *, solved_at: float | None = None, axes: Axes | None = None) -> Axes:
+    """Every seed faint, the median and the band between the quartiles.
+
+    A seed that stopped keeps its last value in the median and the band, so that they speak of all seeds at every update.
+
+    Args:
+      running_return: ``[S, U]``; NaN after the update at which a seed stopped.
+      solved_at: drawn as a dashed line where given.
+      axes: drawn on; a new figure's where None.
+    """
+    if axes is None:
+        axes = Figure(figsize=(8, 5), layout="constrained").add_subplot()
+    running_return = running_return[:, : _last_update(running_return)]
+    episodes = np.arange(1, running_return.shape[1] + 1)
+    faint = max(0.06, min(0.5, 8 / len(running_return)))
+    axes.plot(episodes, running_return.T, color=BLUE, alpha=faint, linewidth=0.7)
+    ends = _carry_forward(running_return)
+    lower, median, upper = stats.nan_quantiles(ends, (0.25, 0.5, 0.75))
+    axes.fill_between(episodes, lower, upper, color=BLUE, alpha=0.25, linewidth=0, label="quartiles")
+    axes.plot(episodes, median, color=BLUE, linewidth=2, label=f"median of {len(running_return)} seeds")
+    if solved_at is not None:
+        axes.axhline(solved_at, color="0.35", linewidth=1, linestyle="--", label=f"solved at {solved_at:g}")
+    axes.set(xlabel="update", ylabel="running return", xlim=(0, len(episodes)))
+    axes.legend(loc="lower right", frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def save(axes: Axes, path: Path) -> Path:
+    """Writes the figure of `axes` to `path`, whole or not at all. Returns the path."""
+    figure: Any = axes.figure
+    files.write_whole(path, lambda temporary: figure.savefig(temporary, dpi=150, format=path.suffix.lstrip(".")))
+    return path
+
+
+def _last_update(values: np.ndarray) -> int:
+    """How many updates any seed did, at least 1."""
+    present = np.flatnonzero(~np.isnan(values).all(axis=0))
+    return int(present[-1]) + 1 if len(present) else 1
+
+
+def _carry_forward(values: np.ndarray) -> np.ndarray:
+    """``[S, U]`` with each NaN replaced by the last number before it in its row, where there is one."""
+    last = np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(values.shape[1])), axis=1)
+    return np.take_along_axis(values, last, axis=1)

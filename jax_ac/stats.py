@@ -1,0 +1,51 @@
+"""Run-level statistics: the run (seed) is the unit."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class FiveNumbers(NamedTuple):
+    """Minimum, quartiles and maximum."""
+
+    min: float
+    lower_quartile: float
+    median: float
+    upper_quartile: float
+    max: float
+
+
+def five_numbers(values: np.ndarray) -> FiveNumbers:
+    """The five-number summary of observations of which some may be right-censored.
+
+    A censored observation, such as the episodes-to-solve of a seed that was not solved, is given as +inf: it counts, as
+    larger than all others. A quantile is an observed value, never an average of two (Hyndman & Fan 1996, definition 1), so
+    that infinity is the answer exactly where the quantile is a censored observation.
+
+    Args:
+      values: ``[S]``, at least one; no NaN.
+
+    Raises:
+      ValueError: if `values` is empty, has more than one axis or holds NaN.
+    """
+    values = np.asarray(values, float)
+    if values.ndim != 1 or values.size == 0 or np.isnan(values).any():
+        raise ValueError(f"five_numbers takes one or more numbers in a row, none NaN, got the shape {values.shape}.")
+    return FiveNumbers(*np.quantile(values, [0, 0.25, 0.5, 0.75, 1], method="inverted_cdf").tolist())
+
+
+def nan_quantiles(values: np.ndarray, quantiles: tuple[float, ...]) -> np.ndarray:
+    """Quantiles over runs at each update, over the runs that have a number there; NaN where none has.
+
+    Args:
+      values: ``[S, U]``.
+      quantiles: Q numbers in [0, 1].
+
+    Returns:
+      ``[Q, U]``, by linear interpolation.
+    """
+    result = np.full((len(quantiles), values.shape[1]), np.nan)
+    present = ~np.isnan(values).all(axis=0)
+    if present.any():
+        result[:, present] = np.nanquantile(values[:, present], quantiles, axis=0)
+    return result

@@ -1,0 +1,24 @@
+"""Every test sees two CPU devices, strict shapes, and warnings as errors."""
+
+import os
+
+os.environ["NPROC"] = "1"
+
+import jax
+
+jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+import pytest
+
+import jax_ac
+
+
+@pytest.fixture(scope="session")
+def cartpole():
+    return jax_ac.make_env("CartPole-v0")
+
+
+@pytest.fixture(scope="session")
+def keras(cartpole):
+    return jax_ac.keras_actor_critic(cartpole)

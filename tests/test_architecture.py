@@ -1,0 +1,90 @@
+"""The house stands: imports go down the floors, files and functions stay small, nothing is pickled."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+FLOORS = [
+    {"errors", "files"},
+    {"hyperparams"},
+    {"types", "stats", "devices"},
+    {"tree", "numerics", "distributions"},
+    {"returns", "networks", "losses", "envs", "plots"},
+    {"rollout", "update"},
+    {"algorithms", "lanes"},
+    {"tiles"},
+    {"training", "schedule"},
+    {"runs"},
+    {"progress", "report"},
+    {"cli"},
+]
+FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
+PACKAGE = Path(__file__).parent.parent / "jax_ac"
+MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The modules of jax_ac that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "jax_ac":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("jax_ac."):
+            found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("jax_ac.")}
+    return found
+
+
+def functions(path: Path):
+    """(function, how many functions it is nested in)."""
+
+    def visit(node, depth):
+        for child in ast.iter_child_nodes(node):
+            inner = isinstance(child, ast.FunctionDef)
+            if inner:
+                yield child, depth
+            yield from visit(child, depth + inner)
+
+    return visit(ast.parse(path.read_text()), 0)
+
+
+def body_lines(function: ast.FunctionDef) -> int:
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+def test_every_module_has_a_floor():
+    assert {path.stem for path in MODULES} == set(FLOOR_OF)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_imports_go_down(path):
+    for module in imported_modules(path):
+        assert FLOOR_OF[module] < FLOOR_OF[path.stem], f"{path.stem} imports {module}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_files_and_functions_stay_small(path):
+    assert len(path.read_text().splitlines()) <= 250
+    for function, depth in functions(path):
+        assert body_lines(function) <= 45, function.name
+        assert depth <= 1, f"{function.name} is nested too deep"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_only_envs_knows_gymnax_and_nothing_is_pickled(path):
+    names = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert "gymnax" not in names or path.stem == "envs"
+    assert not names & {"pickle", "cloudpickle", "dill", "joblib", "shelve"}

@@ -1,0 +1,41 @@
+"""Categorical against distrax, scipy's chi-squared test and extremes by hand."""
+
+import distrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import stats
+
+from jax_ac.distributions import Categorical
+
+LOGITS = jax.random.normal(jax.random.key(0), (6, 3)) * 3
+
+
+def test_against_distrax():
+    ours, theirs = Categorical(LOGITS), distrax.Categorical(LOGITS)
+    action = jnp.array([0, 1, 2, 2, 1, 0])
+    np.testing.assert_allclose(ours.log_prob(action), theirs.log_prob(action), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(ours.entropy(), theirs.entropy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(ours.mode(), theirs.mode())
+
+
+def test_samples_have_the_probabilities():
+    logits = jnp.array([0.3, -1.0, 1.2])
+    samples = Categorical(jnp.broadcast_to(logits, (20_000, 3))).sample(jax.random.key(3))
+    expected = 20_000 * np.asarray(jax.nn.softmax(logits), np.float64)
+    expected *= 20_000 / expected.sum()
+    assert stats.chisquare(np.bincount(samples, minlength=3), expected).pvalue > 1e-3
+
+
+def test_a_policy_that_is_certain():
+    certain = Categorical(jnp.array([0.0, -jnp.inf]))
+    assert certain.sample(jax.random.key(0)) == 0
+    assert certain.log_prob(jnp.array(0)) == 0.0
+    assert certain.log_prob(jnp.array(1)) == -jnp.inf
+
+
+def test_vmap_is_a_loop():
+    keys = jax.random.split(jax.random.key(1), 6)
+    mapped = jax.vmap(lambda logits, key: Categorical(logits).sample(key))(LOGITS, keys)
+    looped = [Categorical(logits).sample(key) for logits, key in zip(LOGITS, keys, strict=True)]
+    np.testing.assert_array_equal(mapped, looped)
