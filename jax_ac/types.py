@@ -81,7 +81,7 @@ class Network(Protocol):
 class Transition(NamedTuple):
     """A trajectory, every leaf ``[T, N, ...]``.
 
-    `mask` is True on real steps; the padding after an episode's end repeats the last state and carries zero reward.
+    `mask` is True on real steps; the padding after an episode's end repeats its final state and carries zero reward.
     `log_prob` and `value` are the behaviour policy's, at the time of acting.
     """
 

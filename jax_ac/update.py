@@ -30,7 +30,7 @@ def gradient_step(
     """θ' = θ + optimizer(∇ loss(θ)), for a loss that returns (scalar, what to report)."""
     (value, parts), grads = jax.value_and_grad(loss, has_aux=True)(params)
     updates, opt_state = optimizer.update(grads, opt_state, params)
-    return GradientStep(optax.apply_updates(params, updates), opt_state, value, parts, optax.global_norm(grads))
+    return GradientStep(optax.apply_updates(params, updates), opt_state, value, parts, optax.tree.norm(grads))
 
 
 def keras_adam(learning_rate: Any, b1: Any, b2: Any, eps: Any) -> optax.GradientTransformation:

@@ -1,0 +1,61 @@
+"""The optimizer against Keras's formulas in NumPy, and gradients through it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from numpy_actor_critic import Adam, Weights
+
+from jax_ac.update import gradient_step, keras_adam
+
+PARAMS = {"w": jnp.array([1.0, -2.0, 3.0]), "b": jnp.array(0.5)}
+
+
+def test_keras_adam_against_keras_formulas():
+    rng = np.random.default_rng(0)
+    weights = Weights(*(rng.normal(size=shape) for shape in [(4, 3), (3,), (3, 2), (2,), (3, 1), (1,)]))
+    adam, params = Adam.start(weights), tuple(map(jnp.float32, weights))
+    optimizer = keras_adam(0.01, 0.9, 0.999, 1e-7)
+    opt_state = optimizer.init(params)
+    for step in range(20):
+        scale = 10.0 ** (step % 7 - 5)  # gradients down to 1e-5, where the place of epsilon shows
+        grads = Weights(*(rng.normal(size=weight.shape) * scale for weight in weights))
+        weights, adam = adam.step(weights, grads)
+        updates, opt_state = optimizer.update(tuple(map(jnp.float32, grads)), opt_state)
+        params = optax.apply_updates(params, updates)
+        for ours, theirs in zip(params, weights, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_epsilon_is_where_keras_puts_it():
+    """After one step from g, Keras moves by α √(1-β₂)/(1-β₁) · (1-β₁)g / (√(1-β₂)|g| + ε)."""
+    grads = {"w": jnp.full(3, 1e-6), "b": jnp.array(1e-6)}
+    optimizer = keras_adam(0.01, 0.9, 0.999, 1e-7)
+    updates, _ = optimizer.update(grads, optimizer.init(PARAMS))
+    root = np.sqrt(1 - 0.999)
+    np.testing.assert_allclose(updates["b"], -0.01 * root * 1e-6 / (root * 1e-6 + 1e-7), rtol=1e-4)
+
+
+def test_gradient_step_by_hand():
+    def loss(params):
+        return jnp.sum(params["w"] ** 2) + 3 * params["b"], "seen"
+
+    optimizer = optax.sgd(0.1)
+    step = gradient_step(loss, PARAMS, optimizer.init(PARAMS), optimizer)
+    np.testing.assert_allclose(step.loss, 14 + 1.5)
+    np.testing.assert_allclose(step.params["w"], [0.8, -1.6, 2.4], rtol=1e-6)
+    np.testing.assert_allclose(step.params["b"], 0.2, rtol=1e-6)
+    np.testing.assert_allclose(step.grad_norm, np.sqrt(4 + 16 + 36 + 9), rtol=1e-6)
+    assert step.parts == "seen"
+
+
+def test_gradients_pass_through_the_optimizer_where_a_gradient_is_zero():
+    def moved(learning_rate, b2):
+        grads = {"w": jnp.array([1.0, 0.0, -1.0]), "b": jnp.array(0.0)}
+        optimizer = keras_adam(learning_rate, 0.9, b2, 1e-7)
+        updates, _ = optimizer.update(grads, optimizer.init(PARAMS))
+        return updates["w"][0]
+
+    by_learning_rate, by_b2 = jax.grad(moved, (0, 1))(0.01, 0.999)
+    np.testing.assert_allclose(by_learning_rate, -1.0, rtol=1e-4)
+    assert np.isfinite(by_b2)
