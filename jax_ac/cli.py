@@ -1,4 +1,4 @@
-"""The command line: ``jax-ac``. Nothing heavy is imported before the arguments are known to be good."""
+"""The command line, ``jax-ac``. Nothing heavy is imported before the arguments are known to be good."""
 
 import dataclasses
 import sys
@@ -42,14 +42,26 @@ class Train:
     hyperparams: Annotated[KerasHyperparams, tyro.conf.arg(name="")] = KerasHyperparams()
 
 
+COMMANDS: Any = Annotated[Train, tyro.conf.subcommand("train")] | Annotated[None, tyro.conf.Suppress]
+"""What tyro parses; it needs a union of two to make subcommands."""
+
+
 def main(args: list[str] | None = None) -> None:
     """The entry point of ``jax-ac``. Exit status 2 and one sentence on bad input."""
-    command = tyro.extras.subcommand_cli_from_dict({"train": Train}, args=args, prog="jax-ac", description=__doc__)
+    description = "Actor-critic agents as pure JAX functions: hundreds of seeds in one compiled program."
+    command, unknown = tyro.cli(COMMANDS, args=args, prog="jax-ac", description=description, return_unknown_args=True)
     try:
+        if unknown:
+            raise ValueError(unknown_name("option", unknown[0], _options(command)))
         sys.exit(train(command))
     except (ValueError, TypeError) as error:
         print(f"jax-ac: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def _options(command: Train) -> list[str]:
+    fields = (*(field.name for field in dataclasses.fields(command)), *command.hyperparams._fields)
+    return [f"--{name.replace('_', '-')}" for name in fields if name not in ("env", "hyperparams")]
 
 
 def train(command: Train) -> int:

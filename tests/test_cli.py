@@ -1,0 +1,111 @@
+"""The command line as a user meets it, in processes of its own."""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from matplotlib.image import imread
+
+
+def jax_ac(*arguments, cwd):
+    clean = {name: value for name, value in os.environ.items() if name != "NPROC"}
+    return subprocess.run(
+        [sys.executable, "-m", "jax_ac.cli", *arguments], cwd=cwd, env=clean, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    return jax_ac("train", "--seeds", "5", "--max-updates", "150", cwd=folder), folder
+
+
+def test_train_ends_with_a_table_and_a_picture(trained):
+    result, folder = trained
+    assert result.returncode == 0, result.stderr
+    for words in ["seeds solved", "of 5", "episodes to solve", "median", "quartiles", "env steps", "compile time", "run time"]:
+        assert words in result.stdout
+    picture = re.search(r"learning curves: (\S+)", result.stdout)[1]
+    assert imread(folder / picture).shape[2] in (3, 4)
+    assert Path(picture) == Path("runs/CartPole-v0-keras/learning_curves.png")
+
+
+def test_the_file_of_lanes_is_train_many(trained):
+    import numpy as np
+
+    import jax_ac as library
+
+    _, folder = trained
+    with (folder / "runs/CartPole-v0-keras/lanes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["seed"] for row in rows] == list("01234")
+    states, _ = library.train_many(library.keras_actor_critic(library.make_env("CartPole-v0")), 5, 150)
+    for name in ("num_updates", "solved_episode", "solved_step", "env_steps", "diverged_update"):
+        np.testing.assert_array_equal([int(row[name]) for row in rows], getattr(states, name), err_msg=name)
+    np.testing.assert_array_equal([np.float32(row["running_return"]) for row in rows], states.running_return)
+
+
+def test_a_second_run_does_not_overwrite_the_first(trained, tmp_path):
+    _, folder = trained
+    before = (folder / "runs/CartPole-v0-keras/lanes.csv").read_bytes()
+    arguments = ("train", "--seeds", "1", "--max-updates", "2", "--stop-gradient", "--learning-rate", "0.001")
+    assert jax_ac(*arguments, cwd=folder).returncode == 0
+    assert (folder / "runs/CartPole-v0-keras-2/lanes.csv").exists()
+    assert (folder / "runs/CartPole-v0-keras/lanes.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"]])
+def test_help_does_not_wait_for_jax(arguments):
+    command = [sys.executable, "-X", "importtime", "-m", "jax_ac.cli", *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    imported = {line.split("|")[-1].strip().split(".")[0] for line in result.stderr.splitlines()}
+    assert "tyro" in imported
+    assert not imported & {"jax", "flax", "gymnax", "numpy", "matplotlib"}
+    assert "train" in result.stdout
+
+
+BAD = [
+    (["train", "CartPole-v3"], "unknown environment 'CartPole-v3'; did you mean 'CartPole-v"),
+    (["train", "Pendulum-v1"], "takes discrete actions"),
+    (["train", "Breakout-MinAtar"], "takes observations that are vectors"),
+    (["train", "MNISTBandit-bsuite"], "could not be made"),
+    (["train", "--algorithm", "kera"], "unknown algorithm 'kera'; did you mean 'keras'"),
+    (["train", "--algorithm", ""], "unknown algorithm ''"),
+    (["train", "--seeds", "0"], "--seeds must be at least 1, got 0"),
+    (["train", "--seeds", "-4"], "--seeds must be at least 1, got -4"),
+    (["train", "--seeds", "many"], "--seeds"),
+    (["train", "--seeds", "2.5"], "--seeds"),
+    (["train", "--max-updates", "0"], "--max-updates must be at least 1, got 0"),
+    (["train", "--seedz", "3"], "unknown option '--seedz'; did you mean '--seeds'"),
+    (["train", "--lerning-rate", "3"], "unknown option '--lerning-rate'; did you mean '--learning-rate'"),
+    (["train", "CartPole-v0", "CartPole-v1"], "unknown option 'CartPole-v1'"),
+    (["train", "--learning-rate", "nan"], "learning_rate must be a finite number of at least 0, got nan"),
+    (["train", "--learning-rate", "inf"], "learning_rate must be a finite number of at least 0, got inf"),
+    (["train", "--learning-rate", "-1"], "learning_rate must be a finite number of at least 0, got -1"),
+    (["train", "--learning-rate", "fast"], "--learning-rate"),
+    (["train", "--gamma", "1.01"], "gamma must be in [0, 1], got 1.01"),
+    (["train", "--adam-eps", "0"], "adam_eps must be a finite number greater than 0, got 0"),
+    (["train", "--out", "file/below"], "cannot write to the folder file/below: Not a directory"),
+    (["train", "--out", "file"], "cannot write to the folder file"),
+    (["train", "--out", "full"], "the folder full is not empty"),
+    (["train", "--out", "/proc/jax_ac"], "cannot write to the folder /proc/jax_ac"),
+    (["trian"], "Expected one of {train}"),
+    ([], "train"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_bad_input_is_one_sentence_and_leaves_nothing(arguments, message, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "something").touch()
+    result = jax_ac(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert message in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    assert "compiling" not in result.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "full"}

@@ -1,0 +1,75 @@
+"""What only a fresh process can show: the bits on other numbers of devices and threads, 64-bit mode, lazy imports."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+DIGEST = """
+import sys
+import jax
+devices = int(sys.argv[1])
+jax.config.update("jax_num_cpu_devices", devices)
+jax.config.update("jax_enable_x64", sys.argv[2] == "x64")
+import hashlib
+import numpy as np
+import jax_ac
+assert jax.local_device_count() == devices
+algorithm = jax_ac.keras_actor_critic(jax_ac.make_env("CartPole-v0"))
+states, metrics = jax_ac.train_many(algorithm, range(int(sys.argv[3])), 120)
+assert metrics.episode_return.dtype == np.float32
+leaves = [np.asarray(leaf)[:7] for leaf in jax.tree.leaves((states, metrics))]
+assert {leaf.dtype for leaf in leaves} <= {np.dtype(kind) for kind in ("float32", "int32", "bool")}
+print(hashlib.sha256(b"".join(leaf.tobytes() for leaf in leaves)).hexdigest())
+print(float(np.mean(metrics.episode_return)))
+"""
+
+
+def in_fresh_process(code, *arguments, **environment):
+    clean = {name: value for name, value in os.environ.items() if name != "NPROC"}
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments], env=clean | environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return in_fresh_process(DIGEST, "2", "x32", "7", NPROC="1")[0]
+
+
+@pytest.mark.parametrize(
+    ("devices", "seeds", "environment"),
+    [("1", "7", {"NPROC": "1"}), ("2", "70", {"NPROC": "1"}), ("1", "70", {}), ("2", "7", {}), ("3", "7", {"NPROC": "2"})],
+)
+def test_the_first_seven_seeds_are_the_same_bits_in_every_process(reference, devices, seeds, environment):
+    assert in_fresh_process(DIGEST, devices, "x32", seeds, **environment)[0] == reference
+
+
+def test_nothing_breaks_in_64_bit_mode():
+    mean_return = float(in_fresh_process(DIGEST, "1", "x64", "7")[1])
+    assert 30 < mean_return < 150  # 120 episodes of learning
+
+
+def test_importing_jax_ac_and_its_help_do_not_import_jax():
+    code = "import sys, jax_ac, jax_ac.cli; print('jax' in sys.modules, 'gymnax' in sys.modules, 'numpy' in sys.modules)"
+    assert in_fresh_process(code) == ["False", "False", "False"]
+
+
+def test_names_are_what_they_are_however_they_are_reached():
+    code = "from jax_ac.training import train; import jax_ac; assert jax_ac.train is train; print(callable(jax_ac.train_many))"
+    assert in_fresh_process(code) == ["True"]
+
+
+def test_all_cores():
+    code = "import jax_ac; jax_ac.use_all_cores(); import jax, os; print(jax.local_device_count() == len(os.sched_getaffinity(0)))"
+    assert in_fresh_process(code) == ["True"]
+    late = """
+import jax, jax_ac
+jax.numpy.ones(1)
+try: jax_ac.use_all_cores()
+except RuntimeError as error: print("before" in str(error))
+"""
+    assert in_fresh_process(late) == ["True"]

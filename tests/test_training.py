@@ -1,0 +1,171 @@
+"""`train` is pure; `train_many` is `train`, many times, the same bits wherever a lane is."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jax_ac
+from jax_ac.types import Algorithm
+
+UPDATES = 60
+
+
+def assert_same_bits(ours, theirs):
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(ours), jax.device_get(theirs))
+
+
+def lanes(tree, index):
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+@pytest.fixture(scope="module")
+def hundred(keras):
+    """More seeds than fit in one wave of tiles: 2 devices x 16 lanes."""
+    return jax_ac.train_many(keras, range(100), UPDATES)
+
+
+def test_shapes(keras, hundred):
+    state, metrics = jax_ac.train(keras, jax.random.key(0), 5)
+    assert all(leaf.shape == (5,) for leaf in metrics)
+    assert state.num_updates.shape == ()
+    states, metrics = hundred
+    assert all(leaf.shape == (100, UPDATES) for leaf in metrics)
+    assert states.params["params"]["actor"]["kernel"].shape == (100, 128, 2)
+    hyper = jax_ac.grid(keras.hyperparams, gamma=[0.9, 0.95, 0.99])
+    states, metrics = jax_ac.train_many(keras, 4, 3, hyper)
+    assert all(leaf.shape == (3, 4, 3) for leaf in metrics)
+    assert states.num_updates.shape == (3, 4)
+
+
+def test_a_lane_is_the_same_bits_wherever_it_is(keras, hundred):
+    alone = jax_ac.train_many(keras, [42], UPDATES)
+    assert_same_bits(lanes(hundred, slice(42, 43)), alone)
+    few = jax_ac.train_many(keras, [99, 3, 42, 57, 8, 0, 21], UPDATES)
+    assert_same_bits(lanes(hundred, np.array([99, 3, 42, 57, 8, 0, 21])), few)
+
+
+def test_a_lane_is_the_same_bits_on_one_device_and_on_two(keras, hundred):
+    assert jax.local_device_count() == 2
+    one = jax_ac.train_many(keras, range(40), UPDATES, devices=jax.local_devices()[:1])
+    assert_same_bits(lanes(hundred, slice(0, 40)), one)
+    other = jax_ac.train_many(keras, range(40), UPDATES, devices=jax.local_devices()[1:])
+    assert_same_bits(one, other)
+
+
+def test_the_number_of_updates_changes_no_bits(keras, hundred):
+    """U = 1 is the case in which XLA would inline a loop of static length."""
+    for num_updates in (1, 7):
+        states, metrics = jax_ac.train_many(keras, 5, num_updates)
+        assert_same_bits(jax.tree.map(lambda leaf: leaf[:5, :num_updates], hundred[1]), metrics)
+        assert (states.num_updates == num_updates).all()
+
+
+def test_a_lane_of_a_sweep_is_that_lane_alone(keras):
+    hyper = jax_ac.grid(keras.hyperparams, learning_rate=[1e-2, 3e-3], gamma=[0.99, 0.9])
+    swept = jax_ac.train_many(keras, range(9), 30, hyper)
+    for h in range(4):
+        setting = type(hyper)(*(float(column[h]) for column in hyper))
+        assert_same_bits(lanes(swept, (h, slice(4, 5))), jax_ac.train_many(keras, [4], 30, setting))
+    finals = swept[0].params["params"]["actor"]["kernel"]
+    assert not np.allclose(finals[0], finals[1])
+
+
+def test_train_many_is_train(keras, hundred):
+    """The plain scan is fused differently, so equal within rounding over the first updates; then chaos sets in."""
+    train = jax.jit(jax_ac.train, static_argnums=(0, 2))
+    for seed in (0, 42):
+        _, metrics = train(keras, jax.random.key(seed), 10)
+        for name, ours, theirs in zip(metrics._fields, lanes(hundred[1], seed), metrics, strict=True):
+            np.testing.assert_allclose(ours[:10], theirs, rtol=1e-3, err_msg=name)
+
+
+def test_train_is_a_pure_function(keras):
+    key = jax.random.key(3)
+    train = jax.jit(lambda key: jax_ac.train(keras, key, 8))
+    plain = train(key)
+    assert_same_bits(plain, train(key))
+    mapped = jax.jit(jax.vmap(lambda key: jax_ac.train(keras, key, 8)))(jax.random.split(key, 3).at[1].set(key))
+    scanned = jax.jit(lambda: jax.lax.scan(lambda _, key: (None, jax_ac.train(keras, key, 8)), None, key[None]))()[1]
+    for other in (lanes(mapped, 1), lanes(scanned, 0)):
+        for ours, theirs in zip(other[1], plain[1], strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-3)
+
+
+def test_steps_by_hand_are_train(keras):
+    key, hyperparams = jax.random.key(5), jax.tree.map(jnp.float32, keras.hyperparams)
+    state = keras.init(key, hyperparams)
+    step = jax.jit(keras.step)
+    for update in range(6):
+        state, _ = step(jax.random.fold_in(key, update), state, hyperparams)
+    trained, _ = jax.jit(jax_ac.train, static_argnums=(0, 2))(keras, key, 6)
+    for ours, theirs in zip(jax.tree.leaves(state), jax.tree.leaves(trained), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+def test_gradients_with_respect_to_hyperparameters_pass_through_a_step(keras):
+    key = jax.random.key(1)
+    hyperparams = jax.tree.map(jnp.float32, keras.hyperparams)
+    state = keras.init(key, hyperparams)
+
+    def objective(hyperparams):
+        """Adam's first step barely sees the size of the gradient; its first moment and the loss do."""
+        stepped, metrics = keras.step(key, state, hyperparams)
+        kernel, moment = (tree["params"]["critic"]["kernel"] for tree in (stepped.params, stepped.opt_state.mu))
+        return jnp.sum(kernel**2) + jnp.sum(moment**2) + metrics.value_loss
+
+    gradient = jax.jit(jax.grad(objective))(hyperparams)
+    assert all(np.isfinite(leaf) for leaf in gradient)
+    objective = jax.jit(objective)
+    for name, h in [("learning_rate", 1e-3), ("vf_coef", 1e-2), ("gamma", 1e-3)]:
+        up = objective(hyperparams._replace(**{name: getattr(hyperparams, name) + h}))
+        down = objective(hyperparams._replace(**{name: getattr(hyperparams, name) - h}))
+        assert abs(up - down) > 1e-4
+        np.testing.assert_allclose(getattr(gradient, name), (up - down) / (2 * h), rtol=0.05, err_msg=name)
+
+
+def counting(algorithm):
+    """The algorithm, and a list that grows each time its step is traced."""
+    traces = []
+
+    def step(key, state, hyperparams):
+        traces.append(None)
+        return algorithm.step(key, state, hyperparams)
+
+    return Algorithm(algorithm.init, step, algorithm.hyperparams), traces
+
+
+def test_one_trace_and_no_recompilation_when_numbers_change(keras):
+    algorithm, traces = counting(keras)
+    jax_ac.train_many(algorithm, 3, 4)
+    first = len(traces)
+    with jax.log_compiles(False):
+        for seeds in (3, [7], range(50)):
+            jax_ac.train_many(algorithm, seeds, 4, algorithm.hyperparams._replace(learning_rate=0.5, gamma=0.1))
+        jax_ac.train_many(algorithm, 3, 4, jax_ac.grid(algorithm.hyperparams, adam_eps=[1e-8, 1e-5]))
+    assert len(traces) == first
+    assert first <= 2  # once for the shapes of its metrics, once for the loop
+
+
+def test_train_traces_its_step_once(keras):
+    algorithm, traces = counting(keras)
+    train = jax.jit(lambda key, hyperparams: jax_ac.train(algorithm, key, 5, hyperparams))
+    for learning_rate in (0.1, 0.2):
+        train(jax.random.key(0), algorithm.hyperparams._replace(learning_rate=learning_rate))
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize(
+    ("num_updates", "error", "message"),
+    [(0, ValueError, "at least 1, got 0"), (-1, ValueError, "at least 1"), (2.0, TypeError, "whole number, got 2.0")],
+)
+def test_bad_num_updates(keras, num_updates, error, message):
+    with pytest.raises(error, match=message):
+        jax_ac.train(keras, jax.random.key(0), num_updates)
+    with pytest.raises(error, match=message):
+        jax_ac.train_many(keras, 2, num_updates)
+
+
+def test_bad_tile_width(keras):
+    with pytest.raises(ValueError, match="tile_width must be at least 1, got 0"):
+        jax_ac.train_many(keras, 2, 2, tile_width=0)
