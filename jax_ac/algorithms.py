@@ -63,8 +63,8 @@ def actor_critic(
       network: ``init(key, obs)`` and ``apply(params, obs) -> (distribution, value)``.
       rollout: ``(key, env, policy) -> trajectory``; acts.
       advantage: ``(trajectory, hyperparams) -> Estimate``; looks back once. No gradient flows through it.
-      loss: ``(distribution, value, trajectory, estimate, hyperparams) -> (scalar, LossParts)``; differentiated with
-        respect to the parameters behind `distribution` and `value`.
+      loss: ``(distribution, value, batch, estimate, hyperparams) -> (scalar, LossParts)``, all flattened to one axis of
+        T N steps; differentiated with respect to the parameters behind `distribution` and `value`.
       optimizer: ``(hyperparams) -> optax.GradientTransformation``.
       hyperparams: the defaults, a NamedTuple of floats.
       stop_when_solved: whether a lane freezes once its running return exceeds ``env.solved_at``.
@@ -152,11 +152,15 @@ def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> 
     policy = partial(parts.network.apply, jax.lax.stop_gradient(state.params))
     trajectory = parts.rollout(key, parts.env, policy)
     estimate = parts.advantage(trajectory, hyperparams)
+    batch, targets = tree.flatten_time((trajectory, estimate))
     improved = gradient_step(
-        partial(_loss, parts=parts, trajectory=trajectory, estimate=estimate, hyperparams=hyperparams),
+        partial(_loss, parts),
         state.params,
         state.opt_state,
         parts.optimizer(hyperparams),
+        batch,
+        targets,
+        hyperparams,
     )
     finished = _finish_episodes(parts, state, trajectory)
     advanced = finished._replace(
@@ -174,10 +178,10 @@ def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> 
 
 
 def _loss(
-    params: Any, parts: Parts, trajectory: Transition, estimate: Estimate, hyperparams: Any
+    parts: Parts, params: Any, batch: Transition, estimate: Estimate, hyperparams: Any
 ) -> tuple[jax.Array, LossParts]:
-    distribution, value = parts.network.apply(params, trajectory.obs)
-    return parts.loss(distribution, value, trajectory, estimate, hyperparams)
+    distribution, value = parts.network.apply(params, batch.obs)
+    return parts.loss(distribution, value, batch, estimate, hyperparams)
 
 
 def _finish_episodes(parts: Parts, state: TrainState, trajectory: Transition) -> TrainState:

@@ -1,4 +1,7 @@
-"""Distributions over actions: NamedTuples with `sample`, `log_prob`, `entropy`, `mode`; batch axes lead."""
+"""Distributions over actions: NamedTuples with `sample`, `log_prob`, `entropy`, `mode`; batch axes lead.
+
+Sampling is split in two, `noise` and `sample_from`, so that a rollout can draw the noise of all its steps at once.
+"""
 
 from typing import NamedTuple
 
@@ -16,8 +19,16 @@ class Categorical(NamedTuple):
     logits: jax.Array
 
     def sample(self, key: jax.Array) -> jax.Array:
-        """An action, int32 ``[...]``, by the Gumbel-max trick: argmaxₐ logitsₐ + Gₐ."""
-        return jax.random.categorical(key, self.logits).astype(jnp.int32)
+        """An action, int32 ``[...]``."""
+        return self.sample_from(self.noise(key))
+
+    def noise(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
+        """Standard Gumbel noise, ``[*shape, ..., A]``: all the randomness that `sample_from` needs."""
+        return jax.random.gumbel(key, shape + self.logits.shape, jnp.float32)
+
+    def sample_from(self, noise: jax.Array) -> jax.Array:
+        """The action that `noise` ``[..., A]`` leads to, int32 ``[...]``: argmaxₐ logitsₐ + Gₐ (the Gumbel-max trick)."""
+        return jnp.argmax(self.logits + noise, axis=-1).astype(jnp.int32)
 
     def log_prob(self, action: jax.Array) -> jax.Array:
         """log π(action), ``[...]``, for integer actions ``[...]``."""

@@ -23,12 +23,13 @@ def episodes(key: jax.Array, env: Env, policy: Policy, *, num_episodes: int = 1)
     key_reset, key_action, key_env = jax.random.split(key, 3)
     obs, state = jax.vmap(env.reset)(jax.random.split(key_reset, num_episodes))
     alive = jnp.ones(num_episodes, bool)
+    noise = jax.eval_shape(policy, obs)[0].noise(key_action, (env.max_steps,))
 
-    def step(carry, keys):
+    def step(carry, inputs):
         obs, state, alive = carry
-        key_action, key_env = keys
+        noise, key_env = inputs
         distribution, value = policy(obs)
-        action = distribution.sample(key_action)
+        action = distribution.sample_from(noise)
         stepped = jax.vmap(env.transition)(jax.random.split(key_env, num_episodes), state, action)
         next_obs, next_state, reward, terminated, truncated = stepped
         transition = Transition(
@@ -44,6 +45,5 @@ def episodes(key: jax.Array, env: Env, policy: Policy, *, num_episodes: int = 1)
         obs, state = tree.select(alive, (next_obs, next_state), (obs, state))
         return (obs, state, alive & ~(terminated | truncated)), transition
 
-    keys = (jax.random.split(key_action, env.max_steps), jax.random.split(key_env, env.max_steps))
-    _, trajectory = jax.lax.scan(step, (obs, state, alive), keys)
+    _, trajectory = jax.lax.scan(step, (obs, state, alive), (noise, jax.random.split(key_env, env.max_steps)))
     return trajectory

@@ -29,3 +29,8 @@ def blank(tree: PyTree) -> PyTree:
         return jnp.full(leaf.shape, jnp.nan if jnp.issubdtype(leaf.dtype, jnp.floating) else 0, leaf.dtype)
 
     return jax.tree.map(fill, tree)
+
+
+def flatten_time(tree: PyTree) -> PyTree:
+    """Leaves ``[T, N, ...]`` as ``[T N, ...]``: steps of a trajectory as a batch."""
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), tree)

@@ -1,7 +1,7 @@
 """The data of jax_ac: what flows between the pure functions, and the shape of those functions.
 
-Legend of shapes, used in every docstring: T steps, N environments or episodes, O observation dims, A actions, U updates,
-L lanes, S seeds, H hyperparameter settings. Time is the leading axis of a trajectory: leaves are ``[T, N, ...]``.
+Legend of shapes, used in every docstring: T steps, N environments or episodes, B = T N in a batch, O observation dims,
+A actions, U updates, L lanes, S seeds, H hyperparameter settings. Time is the leading axis of a trajectory: leaves are ``[T, N, ...]``.
 
 A lane is one training run: one (hyperparameter setting, seed) pair. A tile is a fixed number of lanes that are compiled
 into one program and run on one device.
@@ -61,6 +61,8 @@ class Distribution(Protocol):
     """A distribution over actions; batch axes lead."""
 
     def sample(self, key: jax.Array) -> jax.Array: ...
+    def noise(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array: ...
+    def sample_from(self, noise: jax.Array) -> jax.Array: ...
     def log_prob(self, action: jax.Array) -> jax.Array: ...
     def entropy(self) -> jax.Array: ...
     def mode(self) -> jax.Array: ...
@@ -178,7 +180,7 @@ Advantage = Callable[[Transition, Any], Estimate]
 """``(trajectory, hyperparams) -> estimate [T, N]``."""
 
 Loss = Callable[[Distribution, jax.Array, Transition, Estimate, Any], tuple[jax.Array, LossParts]]
-"""``(distribution, value [T, N], trajectory, estimate, hyperparams) -> (scalar loss, its parts)``."""
+"""``(distribution, value [B], batch, estimate, hyperparams) -> (scalar loss, its parts)``; B = T N, flattened."""
 
 Optimizer = Callable[[Any], optax.GradientTransformation]
 """``(hyperparams) -> optimizer``; it is rebuilt inside the trace, so that changing a number never recompiles."""

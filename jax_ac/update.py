@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jax_ac.batching import lane_by_lane
 from jax_ac.numerics import safe_sqrt
 from jax_ac.types import PyTree
 
@@ -22,13 +23,17 @@ class GradientStep(NamedTuple):
 
 
 def gradient_step(
-    loss: Callable[[PyTree], tuple[jax.Array, Any]],
+    loss: Callable[..., tuple[jax.Array, Any]],
     params: PyTree,
     opt_state: PyTree,
     optimizer: optax.GradientTransformation,
+    *data: PyTree,
 ) -> GradientStep:
-    """θ' = θ + optimizer(∇ loss(θ)), for a loss that returns (scalar, what to report)."""
-    (value, parts), grads = jax.value_and_grad(loss, has_aux=True)(params)
+    """θ' = θ + optimizer(∇ loss(θ, *data)), for a loss that returns (scalar, what to report).
+
+    `loss` must not close over arrays; whatever it reads comes in `data`.
+    """
+    (value, parts), grads = lane_by_lane(jax.value_and_grad(loss, has_aux=True))(params, *data)
     updates, opt_state = optimizer.update(grads, opt_state, params)
     return GradientStep(optax.apply_updates(params, updates), opt_state, value, parts, optax.tree.norm(grads))
 

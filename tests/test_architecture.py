@@ -9,7 +9,7 @@ FLOORS = [
     {"errors", "files"},
     {"hyperparams"},
     {"types", "stats", "devices"},
-    {"tree", "numerics", "distributions"},
+    {"tree", "numerics", "distributions", "batching"},
     {"returns", "networks", "losses", "envs", "plots"},
     {"rollout", "update"},
     {"algorithms", "lanes"},
