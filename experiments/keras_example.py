@@ -93,9 +93,7 @@ def train_until_solved(seed: int) -> tuple[int, int]:
             for log_prob, value, ret in history:
                 diff = ret - value
                 actor_losses.append(-log_prob * diff)
-                critic_losses.append(
-                    huber_loss(tf.expand_dims(value, 0), tf.expand_dims(ret, 0))
-                )
+                critic_losses.append(huber_loss(tf.expand_dims(value, 0), tf.expand_dims(ret, 0)))
 
             loss_value = sum(actor_losses) + sum(critic_losses)
             grads = tape.gradient(loss_value, model.trainable_variables)

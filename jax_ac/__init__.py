@@ -31,7 +31,16 @@ _HOMES = {
     "use_all_cores": "devices",
 }
 
-__all__ = list(_HOMES)
+__all__ = [
+    "KerasHyperparams",
+    "actor_critic",
+    "grid",
+    "keras_actor_critic",
+    "make_env",
+    "train",
+    "train_many",
+    "use_all_cores",
+]
 
 
 def __getattr__(name: str) -> Any:

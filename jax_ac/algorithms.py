@@ -129,7 +129,7 @@ def normalized_returns(trajectory: Transition, hyperparams: KerasHyperparams) ->
 def _init(parts: Parts, key: jax.Array, hyperparams: Any) -> TrainState:
     """The state before the first update. Update u uses fold_in(key, u); flax folds in hashes of the layers' names."""
     space = parts.env.observation_space
-    obs = jnp.zeros(space.shape if isinstance(space, Box) else ())
+    obs = jnp.zeros(space.shape if isinstance(space, Box) else (), jnp.float32)
     params = parts.network.init(key, obs)
     zero, never = jnp.zeros((), jnp.int32), jnp.full((), -1, jnp.int32)
     return TrainState(
@@ -163,9 +163,7 @@ def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> 
         hyperparams,
     )
     finished = _finish_episodes(parts, state, trajectory)
-    advanced = finished._replace(
-        params=improved.params, opt_state=improved.opt_state, num_updates=state.num_updates + 1
-    )
+    advanced = finished._replace(params=improved.params, opt_state=improved.opt_state, num_updates=state.num_updates + 1)
     metrics = _report(trajectory, improved, finished.running_return)
     diverged = ~all_finite((improved.loss, improved.grad_norm, improved.params))
     next_state = tree.select(state.frozen | diverged, state, advanced)
@@ -177,9 +175,7 @@ def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> 
     return next_state, tree.select(state.frozen, tree.blank(metrics), metrics)
 
 
-def _loss(
-    parts: Parts, params: Any, batch: Transition, estimate: Estimate, hyperparams: Any
-) -> tuple[jax.Array, LossParts]:
+def _loss(parts: Parts, params: Any, batch: Transition, estimate: Estimate, hyperparams: Any) -> tuple[jax.Array, LossParts]:
     distribution, value = parts.network.apply(params, batch.obs)
     return parts.loss(distribution, value, batch, estimate, hyperparams)
 
@@ -235,5 +231,5 @@ def _check_env(preset: str, env: Any) -> int:
     if len(shape) != 1:
         raise ValueError(f"{preset} takes observations that are vectors; those of {env.name} have the shape {shape}.")
     if env.max_steps is None:
-        raise ValueError(f"{preset} plays whole episodes and needs a time limit; {env.name} has none.")
+        raise ValueError(f"{preset} plays whole episodes, which need a time limit; {env.name} has none.")
     return env.action_space.n

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ALGORITHMS = ("keras",)
 
+DEFAULTS = KerasHyperparams()
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C, by the shell's convention: 128 + SIGINT."""
 
@@ -39,7 +41,7 @@ class Train:
     """Folder for the picture and the table; a new one under runs/ if not given."""
     stop_gradient: tyro.conf.FlagCreatePairsOff[bool] = False
     """Hold the advantage constant in the actor's loss, as textbooks do and the Keras example does not."""
-    hyperparams: Annotated[KerasHyperparams, tyro.conf.arg(name="")] = KerasHyperparams()
+    hyperparams: Annotated[KerasHyperparams, tyro.conf.arg(name="")] = DEFAULTS
 
 
 COMMANDS: Any = Annotated[Train, tyro.conf.subcommand("train")] | Annotated[None, tyro.conf.Suppress]

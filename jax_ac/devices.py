@@ -16,7 +16,7 @@ def use_all_cores() -> None:
     os.environ.setdefault("NPROC", "1")
     import jax
 
-    if jax.config.jax_num_cpu_devices == -1:
+    if jax.config.values["jax_num_cpu_devices"] == -1:
         try:
             jax.config.update("jax_num_cpu_devices", num_cores())
         except RuntimeError:

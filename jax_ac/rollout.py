@@ -19,7 +19,12 @@ def episodes(key: jax.Array, env: Env, policy: Policy, *, num_episodes: int = 1)
     Returns:
       The trajectory, leaves ``[T, N, ...]``; `mask` is False after each episode's last step, where the state stands still
       and the reward is 0.
+
+    Raises:
+      ValueError: if the environment has no time limit.
     """
+    if env.max_steps is None:
+        raise ValueError(f"whole episodes need a time limit; {env.name} has none.")
     key_reset, key_action, key_env = jax.random.split(key, 3)
     obs, state = jax.vmap(env.reset)(jax.random.split(key_reset, num_episodes))
     alive = jnp.ones(num_episodes, bool)

@@ -12,7 +12,7 @@ from jax_ac.schedule import Marks, Schedule
 from jax_ac.tiles import make_tiles
 from jax_ac.types import Algorithm, PyTree
 
-SEGMENT_UPDATES = 25
+SEGMENT_UPDATES = 50
 """Updates in one compiled call: between two calls the host reports, and gives the places of finished lanes to others."""
 
 

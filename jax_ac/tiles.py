@@ -84,9 +84,7 @@ class Tiles(NamedTuple):
         return Slots(zeros.astype(np.uint32), hyperparams, zeros.astype(bool), zeros)
 
 
-def make_tiles(
-    algorithm: Algorithm, num_updates: int, *, width: int | None = None, devices: Any = None
-) -> Tiles:
+def make_tiles(algorithm: Algorithm, num_updates: int, *, width: int | None = None, devices: Any = None) -> Tiles:
     """Tiles over the devices, all local ones where None; the width defaults to what suits the device."""
     devices = jax.local_devices() if devices is None else list(devices)
     width = DEFAULT_WIDTH.get(devices[0].platform, 256) if width is None else width
@@ -101,7 +99,7 @@ def _advance(states: TrainState, slots: Slots, *, init: Callable, step: Callable
     return jax.shard_map(tile, mesh=mesh, in_specs=P("lanes"), out_specs=P("lanes"), check_vma=False)(states, slots)
 
 
-def _advance_tile(states: TrainState, slots: Slots, *, init: Callable, step: Callable, num_updates: int):
+def _advance_tile(states: TrainState, slots: Any, *, init: Callable, step: Callable, num_updates: int):
     keys = jax.vmap(jax.random.key)(slots.seed)
     states = tree.select(slots.fresh, _init_lanes(init, slots.seed, slots.hyperparams), states)
     step_lanes = jax.vmap(functools.partial(_step_lane, step))

@@ -13,9 +13,7 @@ from jax_ac.tiles import Slots, make_tiles
 from jax_ac.types import Algorithm, PyTree, TrainState
 
 
-def train(
-    algorithm: Algorithm, key: jax.Array, num_updates: int, hyperparams: Any = None
-) -> tuple[TrainState, PyTree]:
+def train(algorithm: Algorithm, key: jax.Array, num_updates: int, hyperparams: Any = None) -> tuple[TrainState, PyTree]:
     """One training run: `init`, then `num_updates` steps. Pure: jit it, vmap it, scan it, differentiate it.
 
     Update u uses the key ``fold_in(key, u)``.

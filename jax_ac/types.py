@@ -1,7 +1,8 @@
 """The data of jax_ac: what flows between the pure functions, and the shape of those functions.
 
 Legend of shapes, used in every docstring: T steps, N environments or episodes, B = T N in a batch, O observation dims,
-A actions, U updates, L lanes, S seeds, H hyperparameter settings. Time is the leading axis of a trajectory: leaves are ``[T, N, ...]``.
+A actions, U updates, L lanes, S seeds, H hyperparameter settings. Time is the leading axis of a trajectory: leaves are
+``[T, N, ...]``.
 
 A lane is one training run: one (hyperparameter setting, seed) pair. A tile is a fixed number of lanes that are compiled
 into one program and run on one device.

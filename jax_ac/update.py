@@ -13,7 +13,7 @@ from jax_ac.types import PyTree
 
 
 class GradientStep(NamedTuple):
-    """What one gradient step gives: the new parameters and optimizer state, the loss, what it reports, the gradient's norm."""
+    """The new parameters and optimizer state, the loss, what it reports, and the global norm of its gradient."""
 
     params: PyTree
     opt_state: PyTree
@@ -50,8 +50,9 @@ def keras_adam(learning_rate: Any, b1: Any, b2: Any, eps: Any) -> optax.Gradient
         zeros = jax.tree.map(jnp.zeros_like, params)
         return optax.ScaleByAdamState(count=jnp.zeros((), jnp.int32), mu=zeros, nu=zeros)
 
-    def update(grads: PyTree, state: Any, params: PyTree | None = None) -> tuple[PyTree, optax.ScaleByAdamState]:
+    def update(updates: PyTree, state: Any, params: PyTree | None = None) -> tuple[PyTree, optax.ScaleByAdamState]:
         del params
+        grads = updates
         count = state.count + 1
         mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, grads)
         nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, state.nu, grads)

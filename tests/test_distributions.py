@@ -39,3 +39,12 @@ def test_vmap_is_a_loop():
     mapped = jax.vmap(lambda logits, key: Categorical(logits).sample(key))(LOGITS, keys)
     looped = [Categorical(logits).sample(key) for logits, key in zip(LOGITS, keys, strict=True)]
     np.testing.assert_array_equal(mapped, looped)
+
+
+def test_the_noise_of_many_steps_drawn_at_once():
+    distribution = Categorical(LOGITS)
+    noise = distribution.noise(jax.random.key(0), (1000,))
+    assert noise.shape == (1000, 6, 3)
+    samples = jax.vmap(distribution.sample_from)(noise)
+    frequency = np.mean(np.asarray(samples)[..., None] == np.arange(3), axis=0)
+    np.testing.assert_allclose(frequency, jax.nn.softmax(LOGITS), atol=0.06)

@@ -24,7 +24,7 @@ def test_occupied_and_unwritable(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="is not empty"):
         files.claim_folder(tmp_path)
-    with pytest.raises(ValueError, match="cannot write to the folder .*Not a directory"):
+    with pytest.raises(ValueError, match=r"cannot write to the folder .*Not a directory"):
         files.claim_folder(tmp_path / "file" / "below")
     with pytest.raises(ValueError, match="cannot write to the folder"):
         files.claim_folder(tmp_path / "file")

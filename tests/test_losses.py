@@ -23,7 +23,10 @@ def trajectory():
     return Transition(zeros[..., None], jnp.asarray(ACTION), zeros, jnp.asarray(VALUE), zeros, ends, ends, jnp.asarray(MASK))
 
 
-def loss(value, stop_gradient, hyperparams=KerasHyperparams()):
+DEFAULTS = KerasHyperparams()
+
+
+def loss(value, stop_gradient, hyperparams=DEFAULTS):
     estimate = Estimate(jnp.asarray(TARGET), jnp.asarray(TARGET - VALUE))
     return keras_actor_critic_loss(
         Categorical(jnp.asarray(LOGITS)), value, trajectory(), estimate, hyperparams, stop_gradient=stop_gradient
@@ -48,7 +51,7 @@ def test_the_actor_trains_the_critic_only_without_stop_gradient():
 
     huber = np.array([-0.5, 1.0, 0.0])  # clip(v - G, -1, 1) on the real steps
     np.testing.assert_allclose(gradient(True), huber, rtol=1e-5)
-    np.testing.assert_allclose(gradient(False), huber + [np.log(0.75), np.log(0.5), 0.0], rtol=1e-5)
+    np.testing.assert_allclose(gradient(False), huber + np.array([np.log(0.75), np.log(0.5), 0.0]), rtol=1e-5)
 
 
 def test_coefficients_are_read():

@@ -29,7 +29,12 @@ print(float(np.mean(metrics.episode_return)))
 def in_fresh_process(code, *arguments, **environment):
     clean = {name: value for name, value in os.environ.items() if name != "NPROC"}
     result = subprocess.run(
-        [sys.executable, "-c", code, *arguments], env=clean | environment, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", code, *arguments],
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout.split()
@@ -59,12 +64,14 @@ def test_importing_jax_ac_and_its_help_do_not_import_jax():
 
 
 def test_names_are_what_they_are_however_they_are_reached():
-    code = "from jax_ac.training import train; import jax_ac; assert jax_ac.train is train; print(callable(jax_ac.train_many))"
+    code = (
+        "from jax_ac.training import train; import jax_ac; assert jax_ac.train is train; print(callable(jax_ac.train_many))"
+    )
     assert in_fresh_process(code) == ["True"]
 
 
 def test_all_cores():
-    code = "import jax_ac; jax_ac.use_all_cores(); import jax, os; print(jax.local_device_count() == len(os.sched_getaffinity(0)))"
+    code = "import jax_ac, jax, os; jax_ac.use_all_cores(); print(jax.local_device_count() == len(os.sched_getaffinity(0)))"
     assert in_fresh_process(code) == ["True"]
     late = """
 import jax, jax_ac

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 from numpy_actor_critic import Adam, Weights
 
+from jax_ac.batching import lane_by_lane
 from jax_ac.update import gradient_step, keras_adam
 
 PARAMS = {"w": jnp.array([1.0, -2.0, 3.0]), "b": jnp.array(0.5)}
@@ -38,7 +39,7 @@ def test_epsilon_is_where_keras_puts_it():
 
 def test_gradient_step_by_hand():
     def loss(params):
-        return jnp.sum(params["w"] ** 2) + 3 * params["b"], "seen"
+        return jnp.sum(params["w"] ** 2) + 3 * params["b"], params["b"]
 
     optimizer = optax.sgd(0.1)
     step = gradient_step(loss, PARAMS, optimizer.init(PARAMS), optimizer)
@@ -46,7 +47,7 @@ def test_gradient_step_by_hand():
     np.testing.assert_allclose(step.params["w"], [0.8, -1.6, 2.4], rtol=1e-6)
     np.testing.assert_allclose(step.params["b"], 0.2, rtol=1e-6)
     np.testing.assert_allclose(step.grad_norm, np.sqrt(4 + 16 + 36 + 9), rtol=1e-6)
-    assert step.parts == "seen"
+    assert step.parts == 0.5
 
 
 def test_gradients_pass_through_the_optimizer_where_a_gradient_is_zero():
@@ -59,3 +60,33 @@ def test_gradients_pass_through_the_optimizer_where_a_gradient_is_zero():
     by_learning_rate, by_b2 = jax.grad(moved, (0, 1))(0.01, 0.999)
     np.testing.assert_allclose(by_learning_rate, -1.0, rtol=1e-4)
     assert np.isfinite(by_b2)
+
+
+def quadratic(x, scale):
+    return jax.value_and_grad(lambda x: jnp.sum(scale * x**3))(x)
+
+
+def test_lane_by_lane_is_the_function_vmapped_or_not_and_its_derivatives():
+    x, scale = jnp.arange(12.0).reshape(4, 3), jnp.arange(1.0, 5.0)
+    ours, plain = lane_by_lane(quadratic), quadratic
+    for mine, other in (
+        (ours(x[0], scale[0]), plain(x[0], scale[0])),
+        (jax.vmap(ours)(x, scale), jax.vmap(plain)(x, scale)),
+        (jax.vmap(ours, (0, None))(x, scale[0]), jax.vmap(plain, (0, None))(x, scale[0])),
+        (
+            jax.vmap(jax.vmap(ours, (None, 0)), (0, None))(x, scale),
+            jax.vmap(jax.vmap(plain, (None, 0)), (0, None))(x, scale),
+        ),
+    ):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), mine, other)
+
+    def meta(function):
+        return jax.grad(lambda scale: jnp.sum(jax.vmap(function)(x, scale)[1] ** 2))(scale)
+
+    np.testing.assert_allclose(meta(ours), meta(plain), rtol=1e-6)
+
+
+def test_lane_by_lane_compiles_to_a_loop_on_cpu():
+    x, scale = jnp.ones((4, 3)), jnp.ones(4)
+    assert "while" in jax.jit(jax.vmap(lane_by_lane(quadratic))).lower(x, scale).as_text()
+    assert "while" not in jax.jit(jax.vmap(quadratic)).lower(x, scale).as_text()
