@@ -54,7 +54,9 @@ def main() -> None:
     test = stats.ks_2samp(episodes["textbook"], episodes["Keras example"])
     point = np.median(episodes["textbook"]) / np.median(episodes["Keras example"])
     low, high = np.quantile(ratio, [0.025, 0.975])
-    print(f"\nThe textbook version needs {point:.2f} [{low:.2f}, {high:.2f}] of the episodes (ratio of medians, bootstrap over")
+    print(
+        f"\nThe textbook version needs {point:.2f} [{low:.2f}, {high:.2f}] of the episodes (ratio of medians, bootstrap over"
+    )
     print(f"whole runs); the distributions differ with p = {test.pvalue:.1e} (Kolmogorov-Smirnov).")
 
     with (RESULTS / "stop_gradient.csv").open("w", newline="") as file:

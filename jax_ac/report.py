@@ -60,7 +60,7 @@ def draw(run: Run, env: Env, path: Path) -> Path:
 
 def _spread(values: np.ndarray) -> str:
     def show(value: float) -> str:
-        return "not solved" if math.isinf(value) else f"{value:,.0f}"
+        return "unsolved" if math.isinf(value) else f"{value:,.0f}"
 
     five = stats.five_numbers(values)
     return (
