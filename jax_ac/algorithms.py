@@ -56,15 +56,16 @@ def actor_critic(
     hyperparams: Any,
     stop_when_solved: bool = False,
 ) -> Algorithm:
-    """Assembles an actor-critic: act, estimate, improve, report.
+    """Assembles an actor-critic that learns from whole episodes: act, estimate, improve, report.
 
     Args:
       env: from `make_env`.
       network: ``init(key, obs)`` and ``apply(params, obs) -> (distribution, value)``.
-      rollout: ``(key, env, policy) -> trajectory``; acts.
-      advantage: ``(trajectory, hyperparams) -> Estimate``; looks back once. No gradient flows through it.
+      rollout: ``(key, env, policy) -> trajectory``; acts, N whole episodes at a time (`rollout.episodes`).
+      advantage: ``(trajectory, hyperparams) -> Estimate``; looks back once. To the gradient it is data.
       loss: ``(distribution, value, batch, estimate, hyperparams) -> (scalar, LossParts)``, all flattened to one axis of
-        T N steps; differentiated with respect to the parameters behind `distribution` and `value`.
+        T N steps; differentiated with respect to the parameters behind `distribution` and `value`. It must not close over
+        traced arrays (an outer `grad` or `vmap` reaches it through `hyperparams`).
       optimizer: ``(hyperparams) -> optax.GradientTransformation``.
       hyperparams: the defaults, a NamedTuple of floats.
       stop_when_solved: whether a lane freezes once its running return exceeds ``env.solved_at``.
@@ -75,7 +76,9 @@ def actor_critic(
     Raises:
       ValueError, TypeError: if a default hyperparameter is not a number in its range.
     """
-    check_hyperparams(hyperparams)
+    if not isinstance(env, Env):
+        raise TypeError(f"actor_critic takes an environment from make_env, got {type(env).__name__}.")
+    hyperparams = check_hyperparams(hyperparams)
     parts = Parts(env, network, rollout, advantage, loss, optimizer, stop_when_solved)
     return Algorithm(partial(_init, parts), partial(_step, parts), hyperparams)
 
@@ -149,7 +152,7 @@ def _init(parts: Parts, key: jax.Array, hyperparams: Any) -> TrainState:
 
 def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> tuple[TrainState, Metrics]:
     """One update: act, estimate, improve, report; a frozen lane is left as it is."""
-    policy = partial(parts.network.apply, jax.lax.stop_gradient(state.params))
+    policy = partial(parts.network.apply, state.params)
     trajectory = parts.rollout(key, parts.env, policy)
     estimate = parts.advantage(trajectory, hyperparams)
     batch, targets = tree.flatten_time((trajectory, estimate))

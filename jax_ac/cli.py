@@ -1,7 +1,9 @@
 """The command line, ``jax-ac``. Nothing heavy is imported before the arguments are known to be good."""
 
+import contextlib
 import dataclasses
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,16 +51,32 @@ COMMANDS: Any = Annotated[Train, tyro.conf.subcommand("train")] | Annotated[None
 
 
 def main(args: list[str] | None = None) -> None:
-    """The entry point of ``jax-ac``. Exit status 2 and one sentence on bad input."""
+    """The entry point of ``jax-ac``. Exit status 2 and one sentence on bad input, 130 after Ctrl-C."""
     description = "Actor-critic agents as pure JAX functions: hundreds of seeds in one compiled program."
     command, unknown = tyro.cli(COMMANDS, args=args, prog="jax-ac", description=description, return_unknown_args=True)
     try:
         if unknown:
-            raise ValueError(unknown_name("option", unknown[0], _options(command)))
+            raise BadInput(unknown_name("option", unknown[0], _options(command)))
         sys.exit(train(command))
-    except (ValueError, TypeError) as error:
+    except BadInput as error:
         print(f"jax-ac: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("jax-ac: interrupted before the first results; nothing was saved.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+class BadInput(Exception):
+    """What the user typed cannot be done; the message is the sentence for the user."""
+
+
+@contextlib.contextmanager
+def _checking() -> Iterator[None]:
+    """Turns the errors of the library's doors into `BadInput`. Errors elsewhere are ours, and keep their traceback."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise BadInput(error) from error
 
 
 def _options(command: Train) -> list[str]:
@@ -68,13 +86,15 @@ def _options(command: Train) -> list[str]:
 
 def train(command: Train) -> int:
     """Runs ``jax-ac train``. Returns the exit status."""
-    _check(command)
+    with _checking():
+        _check(command)
     from jax_ac.devices import use_all_cores
 
     use_all_cores()
-    env, algorithm = _assemble(command)
-    out = command.out or files.first_free(Path("runs") / f"{env.name}-{command.algorithm}")
-    made = files.claim_folder(out)
+    with _checking():
+        env, algorithm = _assemble(command)
+        out = command.out or files.first_free(Path("runs") / f"{env.name}-{command.algorithm}")
+        made = files.claim_folder(out)
     try:
         return _train(command, env, algorithm, out)
     finally:
@@ -91,9 +111,17 @@ def _check(command: Train) -> None:
 
 
 def _assemble(command: Train) -> "tuple[Env, Algorithm]":
+    """The environment and the algorithm; by then JAX has found its devices, or has been found to have none."""
+    import jax
+
     from jax_ac.algorithms import keras_actor_critic
     from jax_ac.envs import make_env
 
+    try:
+        jax.local_devices()
+    except (RuntimeError, AssertionError) as error:
+        platforms = jax.config.values["jax_platforms"]
+        raise ValueError(f"JAX found no device of the platforms {platforms!r} that it was told to use: {error}") from error
     env = make_env(command.env)
     return env, keras_actor_critic(env, stop_gradient=command.stop_gradient, hyperparams=command.hyperparams)
 
@@ -103,15 +131,18 @@ def _train(command: Train, env: "Env", algorithm: "Algorithm", out: Path) -> int
 
     from jax_ac import report
     from jax_ac.progress import ProgressLine
-    from jax_ac.runs import run
+    from jax_ac.runs import check_memory, run
 
+    with _checking():
+        check_memory(command.seeds, command.max_updates)
     console = Console()
-    console.print(f"{env.name}, {command.algorithm}, {command.seeds} seeds: compiling ...", highlight=False)
+    title = f"{env.name}, {command.algorithm}, {command.seeds} seeds"
+    console.print(f"{title}: compiling ...", highlight=False)
     with ProgressLine(console) as line:
-        result: Any = run(algorithm, command.seeds, max_updates=command.max_updates, on_segment=line)
-    console.print(report.table(result, title=f"{env.name}, {command.algorithm}, {command.seeds} seeds"))
+        result = run(algorithm, command.seeds, max_updates=command.max_updates, on_segment=line)
     report.write_lanes(result, out / "lanes.csv")
     picture = report.draw(result, env, out / "learning_curves.png")
+    console.print(report.table(result, title=title))
     console.print(f"learning curves: {picture}\nseed by seed:    {out / 'lanes.csv'}", highlight=False, soft_wrap=True)
     return INTERRUPTED if result.interrupted else 0
 

@@ -10,14 +10,11 @@ from jax_ac import tree
 from jax_ac.errors import unknown_name
 from jax_ac.types import Box, Discrete, Env, PyTree
 
-SOLVED_AT = {
-    "CartPole-v0": 195.0,
-    "CartPole-v1": 475.0,
-    "Acrobot-v1": -100.0,
-    "MountainCar-v0": -110.0,
-    "MountainCarContinuous-v0": 90.0,
-}
-"""Reward thresholds, from gymnasium's registry."""
+SOLVED_AT = {"CartPole-v0": 195.0, "CartPole-v1": 475.0, "MountainCarContinuous-v0": 90.0}
+"""Reward thresholds, from gymnasium's registry.
+
+The negative ones (Acrobot-v1, MountainCar-v0) are left out: a running return that starts at 0 is above them at once.
+"""
 
 
 def make_env(env: Any, params: Any = None) -> Env:
@@ -26,14 +23,16 @@ def make_env(env: Any, params: Any = None) -> Env:
     Args:
       env: an id that gymnax registers, ``"CartPole-v0"`` (CartPole-v1 with a limit of 200 steps, solved at 195), or a
         gymnax ``Environment``.
-      params: gymnax ``EnvParams``; the environment's defaults where None.
+      params: gymnax ``EnvParams``, which replace all of the environment's own, its time limit included; those where None.
+        With another time limit the environment has no `solved_at`.
 
     Returns:
       The environment; rewards and real observations are float32.
 
     Raises:
       ValueError: if the id is not known (the sentence names the nearest that is) or needs data that cannot be had.
-      TypeError: if `env` is neither an id nor a gymnax ``Environment``, or has a space that is neither box nor discrete.
+      TypeError: if `env` is neither an id nor a gymnax ``Environment``, `params` is not its ``EnvParams``, or a space is
+        neither box nor discrete.
     """
     import gymnax
     from gymnax.environments.environment import Environment
@@ -52,15 +51,26 @@ def make_env(env: Any, params: Any = None) -> Env:
         name, defaults = env.name, env.default_params
     else:
         raise TypeError(f"env must be an environment id or a gymnax Environment, got {type(env).__name__}.")
-    params = defaults if params is None else params
+    solved_at = SOLVED_AT.get(name)
+    if params is None:
+        params = defaults
+    elif not isinstance(params, type(defaults)):
+        raise TypeError(f"params of {name} must be its EnvParams, got {type(params).__name__}.")
+    elif _max_steps(params) != _max_steps(defaults):
+        solved_at = None
+    if (_max_steps(params) or 1) < 1:
+        raise ValueError(f"max_steps_in_episode of {name} must be at least 1, got {_max_steps(params)}.")
 
     def reset(key: jax.Array) -> tuple[jax.Array, PyTree]:
-        return _plain(env.reset_env(key, params))
+        return jax.tree.map(_plain, env.reset_env(key, params))
+
+    key_like = jax.eval_shape(lambda: jax.random.key(0))
+    like = jax.eval_shape(reset, key_like)
 
     def transition(key: jax.Array, state: PyTree, action: jax.Array):
         obs, state, reward, terminated, _ = env.step_env(key, state, action, params)
         truncated = env.is_truncated(state, params)
-        obs, state = _plain((obs, state))
+        obs, state = jax.tree.map(lambda leaf, kind: jnp.asarray(leaf, kind.dtype), (obs, state), like)
         return obs, state, jnp.asarray(reward, jnp.float32), jnp.asarray(terminated, bool), jnp.asarray(truncated, bool)
 
     return Env(
@@ -71,7 +81,7 @@ def make_env(env: Any, params: Any = None) -> Env:
         observation_space=_space(name, env.observation_space(params)),
         action_space=_space(name, env.action_space(params)),
         max_steps=_max_steps(params),
-        solved_at=SOLVED_AT.get(name),
+        solved_at=solved_at,
     )
 
 
@@ -87,14 +97,10 @@ def auto_reset(reset: Callable, transition: Callable) -> Callable:
     return step
 
 
-def _plain(values: PyTree) -> PyTree:
-    """Leaves as arrays of one fixed type, so that a scan can carry them: floats become float32, no weak types."""
-
-    def plain(leaf: Any) -> jax.Array:
-        array = jnp.asarray(leaf)
-        return array.astype(jnp.float32 if jnp.issubdtype(array.dtype, jnp.floating) else array.dtype)
-
-    return jax.tree.map(plain, values)
+def _plain(leaf: Any) -> jax.Array:
+    """An array of one fixed type, so that a scan can carry it: floats become float32, and it is not weakly typed."""
+    array = jnp.asarray(leaf)
+    return array.astype(jnp.float32 if jnp.issubdtype(array.dtype, jnp.floating) else array.dtype)
 
 
 def _max_steps(params: Any) -> int | None:

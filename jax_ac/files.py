@@ -15,8 +15,9 @@ def claim_folder(path: Path) -> list[Path]:
     Raises:
       ValueError: if it holds something already, is not a folder, or cannot be written to; nothing is left behind.
     """
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    made: list[Path] = []
     try:
+        made = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass

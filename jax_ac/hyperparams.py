@@ -4,6 +4,8 @@ Importing this file costs nothing: it needs no JAX, so that the command line can
 """
 
 import math
+import operator
+import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jax_ac.errors import unknown_name
@@ -74,42 +76,68 @@ SHAPE_FIXING = {
 
 
 def check_number(name: str, value: Any) -> float:
-    """`value` as a float, if the hyperparameter `name` may have it.
+    """`value` as a float, if the hyperparameter `name` may have it, also after rounding to float32.
 
     Raises:
       TypeError: if it is not a number.
       ValueError: if it is NaN, infinite or out of the range in `ALLOWED`.
     """
     try:
+        if isinstance(value, str | bool):
+            raise TypeError
         number = float(value)
+    except OverflowError:
+        number = math.inf
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, got {value!r}.") from None
     allowed = ALLOWED.get(name, Range(-math.inf, math.inf, True, True))
     if not allowed.holds(number):
         raise ValueError(f"{name} must be {allowed}, got {number:g}.")
+    if not allowed.holds(_as_float32(number)):
+        raise ValueError(f"{name} must be {allowed} also in float32, where {number!r} is {_as_float32(number):g}.")
     return number
+
+
+def _as_float32(number: float) -> float:
+    try:
+        return struct.unpack("f", struct.pack("f", number))[0]
+    except OverflowError:
+        return math.inf
 
 
 def check_name(name: str, fields: tuple[str, ...]) -> None:
     """Raises ValueError unless `name` is one of the hyperparameters `fields`."""
+    if name in fields:
+        return
     if name in SHAPE_FIXING:
         raise ValueError(
             f"{name} fixes the shape of the compiled program and cannot be swept inside one; "
             f"build one algorithm per value. Sweepable: {', '.join(fields)}."
         )
-    if name not in fields:
-        raise ValueError(unknown_name("hyperparameter", name, fields))
+    raise ValueError(unknown_name("hyperparameter", name, fields))
 
 
-def check_hyperparams(hyperparams: Any) -> None:
-    """Raises TypeError or ValueError unless every field of the NamedTuple `hyperparams` is a number that it may have."""
-    for name, value in zip(hyperparams._fields, hyperparams, strict=True):
-        check_number(name, value)
+def check_hyperparams(hyperparams: Any) -> Any:
+    """The NamedTuple `hyperparams` with floats in every field, if they are numbers that the fields may have.
+
+    Raises:
+      TypeError: if it is not a NamedTuple, or a field is not a number.
+      ValueError: if a number is out of its range.
+    """
+    if not hasattr(hyperparams, "_fields"):
+        raise TypeError(f"hyperparams must be a NamedTuple such as alg.hyperparams, got {type(hyperparams).__name__}.")
+    numbers = (check_number(name, value) for name, value in zip(hyperparams._fields, hyperparams, strict=True))
+    return type(hyperparams)(*numbers)
 
 
-def check_positive(name: str, value: Any) -> None:
-    """Raises TypeError or ValueError unless `value` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, got {value!r}.")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}.")
+def check_positive(name: str, value: Any, limit: int = 2**31) -> int:
+    """`value` as an int, if it is a whole number of at least 1 and below `limit`; else TypeError or ValueError."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, got {value!r}.") from None
+    if not 1 <= number < limit:
+        raise ValueError(f"{name} must be at least 1{'' if number < 1 else f' and less than {limit:,}'}, got {number}.")
+    return number

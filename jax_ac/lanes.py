@@ -3,13 +3,14 @@
 import itertools
 import math
 import operator
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jax_ac.hyperparams import check_name, check_number
+from jax_ac.hyperparams import check_name, check_number, check_positive
 
 
 class Lanes(NamedTuple):
@@ -67,6 +68,8 @@ def lay_out(seeds: int | Iterable[int], hyperparams: Any) -> Lanes:
         a number is out of its range.
       TypeError: if `seeds` is neither an integer nor integers.
     """
+    if not hasattr(hyperparams, "_asdict"):
+        raise TypeError(f"hyperparams must be a NamedTuple such as alg.hyperparams, got {type(hyperparams).__name__}.")
     seed = _seeds(seeds)
     columns = {name: _column(name, value) for name, value in hyperparams._asdict().items()}
     lengths = {name: len(column) for name, column in columns.items() if column.ndim == 1}
@@ -81,11 +84,8 @@ def lay_out(seeds: int | Iterable[int], hyperparams: Any) -> Lanes:
 
 
 def _seeds(seeds: int | Iterable[int]) -> np.ndarray:
-    if not isinstance(seeds, Iterable):
-        count = _integer("seeds", seeds)
-        if count < 1:
-            raise ValueError(f"seeds must be at least 1, got {count}.")
-        seeds = range(count)
+    if not isinstance(seeds, Iterable) or getattr(seeds, "ndim", 1) == 0:
+        seeds = range(check_positive("seeds", seeds, limit=2**31))
     numbers = [_integer("every seed", seed) for seed in seeds]
     if not numbers:
         raise ValueError("seeds must hold at least one seed, got none.")
@@ -93,8 +93,8 @@ def _seeds(seeds: int | Iterable[int]) -> np.ndarray:
         wrong = next(number for number in numbers if not 0 <= number < 2**32)
         raise ValueError(f"every seed must be in [0, 2^32), got {wrong}.")
     if len(set(numbers)) < len(numbers):
-        twice = next(number for i, number in enumerate(numbers) if number in numbers[:i])
-        raise ValueError(f"seeds must differ from each other, got {twice} twice.")
+        twice = Counter(numbers).most_common(1)[0][0]
+        raise ValueError(f"seeds must differ from each other, got {twice} more than once.")
     return np.asarray(numbers, np.uint32)
 
 

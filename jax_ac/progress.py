@@ -46,11 +46,11 @@ def describe(progress: Progress) -> str:
     diverged = int((marks.diverged_update >= 0).sum())
     waiting = int((~progress.begun).sum())
     words = [
-        f"{int(marks.num_updates.sum()):,} updates",
+        f"{int(marks.num_updates.sum()):,} updates done",
         f"{solved} of {len(marks.frozen)} seeds solved",
         f"running return {np.median(marks.running_return[progress.begun]):.0f}",
         f"{progress.updates_per_second:,.0f} updates/s",
         f"about {progress.seconds_left:.0f} s left",
     ]
     words[2:2] = [f"{diverged} diverged"] * bool(diverged) + [f"{waiting} waiting"] * bool(waiting)
-    return "  ·  ".join(words)
+    return ", ".join(words)

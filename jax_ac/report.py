@@ -24,7 +24,10 @@ def table(run: Run, title: str) -> Table:
     rows.add_column(style="bold")
     rows.add_column()
     verdict = f"{solved.sum()} of {len(solved)}"
-    rows.add_row("seeds solved", verdict + (f", {diverged.sum()} diverged" if diverged.any() else ""))
+    waiting = (marks.num_updates == 0) & ~diverged
+    for count, what in ((diverged.sum(), "diverged"), (waiting.sum(), "never begun")):
+        verdict += f", {count} {what}" if count else ""
+    rows.add_row("seeds solved", verdict)
     rows.add_row("episodes to solve", _spread(np.where(solved, marks.solved_episode + 1, math.inf)))
     rows.add_row("env steps to solve", _spread(np.where(solved, marks.solved_step + 1, math.inf)))
     rows.add_row("env steps in all", f"{marks.env_steps.sum(dtype=np.int64):,}")

@@ -1,5 +1,6 @@
 """Returns: one reverse linear recurrence and its one-line uses. Time-major, any trailing axes."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -16,6 +17,8 @@ def reverse_recurrence(decay: jax.Array, increment: jax.Array) -> jax.Array:
     Returns:
       x, ``[T, ...]``.
     """
+
+    chex.assert_equal_shape((decay, increment))
 
     def compose(later, earlier):  # affine maps x -> b + a x; the later step is applied first
         later_decay, later_increment = later

@@ -1,5 +1,7 @@
 """Runs: the host's side of a training run. It hands lanes to the places of the tiles, a segment of updates at a time."""
 
+import math
+import os
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -10,7 +12,7 @@ from jax_ac.hyperparams import check_positive
 from jax_ac.lanes import Lanes, lay_out
 from jax_ac.schedule import Marks, Schedule
 from jax_ac.tiles import make_tiles
-from jax_ac.types import Algorithm, PyTree
+from jax_ac.types import Algorithm, Metrics, PyTree
 
 SEGMENT_UPDATES = 50
 """Updates in one compiled call: between two calls the host reports, and gives the places of finished lanes to others."""
@@ -43,7 +45,7 @@ class Progress(NamedTuple):
         """An estimate: unfinished lanes are taken to need as many updates as finished ones needed on average."""
         done, updates = self.done, self.marks.num_updates
         expected = updates[done].mean() if done.any() else self.max_updates
-        remaining = np.clip(expected - updates[~done], SEGMENT_UPDATES, None).sum()
+        remaining = np.clip(expected - updates[~done], 1, None).sum()
         return float(remaining) / max(self.updates_per_second, 1e-9)
 
 
@@ -102,18 +104,19 @@ def run(
       devices: all local devices where None.
 
     Raises:
-      ValueError, TypeError: as `train_many`.
+      ValueError, TypeError: as `train_many`, and if the metrics would not fit in memory.
     """
-    check_positive("max_updates", max_updates)
-    check_positive("segment_updates", segment_updates)
+    max_updates = check_positive("max_updates", max_updates)
+    segment_updates = check_positive("segment_updates", segment_updates)
     lanes = lay_out(seeds, algorithm.hyperparams if hyperparams is None else hyperparams)
-    tiles = make_tiles(algorithm, segment_updates, width=tile_width, devices=devices)
+    check_memory(len(lanes.seed), max_updates)
+    tiles = make_tiles(algorithm, len(lanes.seed), segment_updates, width=tile_width, devices=devices)
 
     start = time.perf_counter()
     states, metrics = tiles.compile()
     compile_seconds = time.perf_counter() - start
 
-    schedule = Schedule(lanes, tiles.num_slots, max_updates, until_solved, metrics)
+    schedule = Schedule(lanes, tiles.num_slots, max_updates, until_solved, metrics[0])
     start = time.perf_counter()
     computed = 0
     interrupted = False
@@ -132,10 +135,21 @@ def run(
         compile_seconds=compile_seconds,
         run_seconds=time.perf_counter() - start,
         utilisation=float(schedule.marks.num_updates.sum()) / max(computed, 1),
-        num_devices=tiles.mesh.size,
+        num_devices=len(tiles.devices),
         tile_width=tiles.width,
         interrupted=interrupted,
     )
+
+
+def check_memory(num_lanes: int, max_updates: int) -> None:
+    """Raises ValueError if the metrics of so many lanes and updates would not fit in this machine's memory."""
+    needed = num_lanes * max_updates * 4 * len(Metrics._fields)
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
+    if needed > installed:
+        raise ValueError(
+            f"the metrics of {num_lanes:,} seeds x {max_updates:,} updates take {needed / 2**30:,.0f} GiB, more than this "
+            f"machine's memory of {installed / 2**30:,.0f} GiB; lower max_updates or the number of seeds."
+        )
 
 
 def _progress(schedule: Schedule, seconds: float) -> Progress:

@@ -1,13 +1,13 @@
 """The schedule of a run: which lane is at which place of the tiles, and the record of what each lane has done."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from jax_ac import tree
 from jax_ac.lanes import Lanes
-from jax_ac.tiles import Slots
+from jax_ac.tiles import Slots, gather
 from jax_ac.types import PyTree, TrainState
 
 
@@ -42,7 +42,7 @@ class Schedule:
     """
 
     def __init__(self, lanes: Lanes, num_places: int, max_updates: int, until_solved: bool, metrics_like: PyTree):
-        """`metrics_like`: metrics as a segment returns them, ``[P, K]``, for their structure and types."""
+        """`metrics_like`: a tile's metrics as a segment returns them, for their structure and types."""
         num_lanes = len(lanes.seed)
         self.lanes = lanes
         self.max_updates = max_updates
@@ -75,15 +75,15 @@ class Schedule:
             limit=np.where(self.lane_at >= 0, self.max_updates, 0).astype(np.int32),
         )
 
-    def record(self, states: TrainState, metrics: PyTree) -> np.ndarray:
+    def record(self, states: Sequence[TrainState], metrics: Sequence[PyTree]) -> np.ndarray:
         """Keeps a segment's results and frees the places of lanes that are done.
 
         Returns the updates that the segment did at each place, ``[P]``.
         """
         places = np.flatnonzero(self.lane_at >= 0)
         lanes = self.lane_at[places]
-        now = Marks(*jax.device_get([getattr(states, field) for field in Marks._fields]))
-        rows = jax.device_get(metrics)
+        now = Marks(*gather([[getattr(tile, field) for field in Marks._fields] for tile in states]))
+        rows = gather(metrics)
         before = self.marks.num_updates[lanes]
         for kept, new in zip(jax.tree.leaves(self.metrics), jax.tree.leaves(rows), strict=True):
             for place, lane, start in zip(places, lanes, before, strict=True):
@@ -122,4 +122,4 @@ def _no_marks(num_lanes: int) -> Marks:
 
 
 def _blank_rows(leaf: jax.Array, num_lanes: int, num_updates: int) -> np.ndarray:
-    return np.array(tree.blank(np.empty((num_lanes, num_updates), leaf.dtype)))
+    return np.full((num_lanes, num_updates), np.nan if np.issubdtype(leaf.dtype, np.floating) else 0, leaf.dtype)

@@ -1,20 +1,22 @@
 """Tiles: a fixed number of lanes compiled into one program, one tile per device at a time.
 
-A lane's bits depend on the tile's width, not on what else is in the tile, on its place, or on the number of devices: the
-program is the same, and its loop has a traced trip count, so that XLA cannot specialize it to the number of updates.
+A lane's bits depend on the tile's width, not on what else is in the tile, on its place, or on the number of devices: every
+device runs the same single-device program, and its loop has a traced trip count, so that XLA cannot specialize it to the
+number of updates. (One program over several devices is compiled differently for one device and for two: seen with
+optax.adam, whose bits then differed.)
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
 
 from jax_ac import tree
+from jax_ac.hyperparams import check_positive
 from jax_ac.types import Algorithm, PyTree, TrainState
 
 DEFAULT_WIDTH = {"cpu": 16}
@@ -38,45 +40,51 @@ class Slots(NamedTuple):
 
 
 class Tiles(NamedTuple):
-    """One compiled program: `width` lanes on each of the devices, advanced by up to `num_updates` updates a call."""
+    """One tile of `width` lanes on each of D devices, advanced by up to `num_updates` updates a call.
+
+    States and metrics are tuples of D; their leaves have a leading axis of `width`.
+    """
 
     algorithm: Algorithm
-    mesh: Mesh
+    devices: tuple[Any, ...]
     width: int
     num_updates: int
 
     @property
     def num_slots(self) -> int:
-        """Places for lanes, over all devices."""
-        return self.width * self.mesh.size
+        """Places for lanes, over all devices: L."""
+        return self.width * len(self.devices)
 
-    def states(self) -> TrainState:
-        """States for all places, to be filled by the first call: leaves ``[L, ...]``, on the devices."""
-        init = functools.partial(_init_lanes, self.algorithm.init)
-        shapes = jax.eval_shape(init, *self._idle()[:2])
-        return jax.device_put(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes), self._sharding)
+    def states(self) -> tuple[TrainState, ...]:
+        """States for all places, to be filled by the first call."""
+        idle = self._split(self._idle())[0]
+        shapes = jax.eval_shape(functools.partial(_init_lanes, self.algorithm.init), idle.seed, idle.hyperparams)
+        zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+        return tuple(jax.device_put(zeros, device) for device in self.devices)
 
-    def compile(self) -> tuple[TrainState, PyTree]:
-        """Compiles the program by advancing idle places. Gives what `advance` gives, and waits for it."""
-        return jax.block_until_ready(self.advance(self.states(), self._idle()))
+    def compile(self) -> tuple[tuple[TrainState, ...], tuple[PyTree, ...]]:
+        """Compiles the program for all devices at once, by advancing idle places. Gives what `advance` gives."""
+        states, slots = self.states(), self._split(self._idle())
+        jax.eval_shape(self._advance, states[0], slots[0])  # traced once, for all devices
+        with ThreadPoolExecutor(len(self.devices)) as pool:
+            results = list(pool.map(self._advance, states, slots, self.devices))
+        return _unzip(jax.block_until_ready(results))
 
-    def advance(self, states: TrainState, slots: Slots) -> tuple[TrainState, PyTree]:
-        """Up to `num_updates` updates of every lane. Gives the states and the metrics ``[L, num_updates]``.
+    def advance(self, states: Sequence[TrainState], slots: Slots) -> tuple[tuple[TrainState, ...], tuple[PyTree, ...]]:
+        """Up to `num_updates` updates of every lane. Gives the states and the metrics, leaves ``[width, num_updates]``.
 
         `states` is consumed. Rows of updates that a lane did not do are blank (NaN, and 0 for counts).
         """
-        return _advance(
-            states,
-            jax.device_put(slots, self._sharding),
-            init=self.algorithm.init,
-            step=self.algorithm.step,
-            mesh=self.mesh,
-            num_updates=self.num_updates,
-        )
+        return _unzip([self._advance(*tile) for tile in zip(states, self._split(slots), self.devices, strict=True)])
 
-    @property
-    def _sharding(self) -> NamedSharding:
-        return NamedSharding(self.mesh, P("lanes"))
+    def _advance(self, states: TrainState, slots: Slots, device: Any = None) -> tuple[TrainState, PyTree]:
+        slots = jax.device_put(slots, device)
+        algorithm = self.algorithm
+        return _advance_tile(states, slots, init=algorithm.init, step=algorithm.step, num_updates=self.num_updates)
+
+    def _split(self, slots: Slots) -> list[Slots]:
+        starts = range(0, self.num_slots, self.width)
+        return [jax.tree.map(lambda leaf, i=start: leaf[i : i + self.width], slots) for start in starts]
 
     def _idle(self) -> Slots:
         zeros = np.zeros(self.num_slots, np.int32)
@@ -84,21 +92,34 @@ class Tiles(NamedTuple):
         return Slots(zeros.astype(np.uint32), hyperparams, zeros.astype(bool), zeros)
 
 
-def make_tiles(algorithm: Algorithm, num_updates: int, *, width: int | None = None, devices: Any = None) -> Tiles:
-    """Tiles over the devices, all local ones where None; the width defaults to what suits the device."""
-    devices = jax.local_devices() if devices is None else list(devices)
-    width = DEFAULT_WIDTH.get(devices[0].platform, 256) if width is None else width
-    if width < 1:
-        raise ValueError(f"tile_width must be at least 1, got {width}.")
-    return Tiles(algorithm, Mesh(np.asarray(devices), ("lanes",)), width, num_updates)
+def make_tiles(
+    algorithm: Algorithm, num_lanes: int, num_updates: int, *, width: int | None = None, devices: Any = None
+) -> Tiles:
+    """Tiles over as many devices as the lanes can fill, of all local ones where None; the width defaults to the device's.
+
+    Raises:
+      TypeError: if `algorithm` is not an `Algorithm`, or `width` not a whole number.
+      ValueError: if `width` is below 1 or there is no device.
+    """
+    if not isinstance(algorithm, Algorithm):
+        raise TypeError(f"algorithm must come from a preset or actor_critic, got {type(algorithm).__name__}.")
+    devices = tuple(jax.local_devices() if devices is None else devices)
+    if not devices:
+        raise ValueError("devices must hold at least one device, got none.")
+    width = DEFAULT_WIDTH.get(devices[0].platform, 256) if width is None else check_positive("tile_width", width)
+    return Tiles(algorithm, devices[: -(-num_lanes // width)], width, num_updates)
 
 
-@functools.partial(jax.jit, static_argnames=("init", "step", "mesh", "num_updates"), donate_argnames="states")
-def _advance(states: TrainState, slots: Slots, *, init: Callable, step: Callable, mesh: Mesh, num_updates: int):
-    tile = functools.partial(_advance_tile, init=init, step=step, num_updates=num_updates)
-    return jax.shard_map(tile, mesh=mesh, in_specs=P("lanes"), out_specs=P("lanes"), check_vma=False)(states, slots)
+def gather(tiles: Sequence[PyTree]) -> PyTree:
+    """The tiles' trees as one on the host: leaves ``[L, ...]``."""
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *jax.device_get(list(tiles)))
 
 
+def _unzip(results: list[tuple[TrainState, PyTree]]) -> tuple[tuple[TrainState, ...], tuple[PyTree, ...]]:
+    return tuple(states for states, _ in results), tuple(metrics for _, metrics in results)
+
+
+@functools.partial(jax.jit, static_argnames=("init", "step", "num_updates"), donate_argnames="states")
 def _advance_tile(states: TrainState, slots: Any, *, init: Callable, step: Callable, num_updates: int):
     keys = jax.vmap(jax.random.key)(slots.seed)
     states = tree.select(slots.fresh, _init_lanes(init, slots.seed, slots.hyperparams), states)

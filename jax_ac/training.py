@@ -1,5 +1,6 @@
 """Training: `train` is one lane as a pure function, `train_many` is lanes in tiles over all devices."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from jax_ac.hyperparams import check_positive
 from jax_ac.lanes import Lanes, lay_out
-from jax_ac.tiles import Slots, make_tiles
+from jax_ac.tiles import Slots, gather, make_tiles
 from jax_ac.types import Algorithm, PyTree, TrainState
 
 
@@ -27,7 +28,7 @@ def train(algorithm: Algorithm, key: jax.Array, num_updates: int, hyperparams: A
     Returns:
       The final state, and the metrics with leaves ``[U]``.
     """
-    check_positive("num_updates", num_updates)
+    num_updates = check_positive("num_updates", num_updates)
     numbers = algorithm.hyperparams if hyperparams is None else hyperparams
     numbers = jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), numbers)
 
@@ -48,6 +49,8 @@ def train_many(
 ) -> tuple[TrainState, PyTree]:
     """Many training runs in one compiled program, in tiles of fixed width over all local devices.
 
+    Without `use_all_cores` a CPU is one device.
+
     On CPU a lane's result is the same bit for bit whichever other lanes run, in whatever order, on however many devices,
     as long as the tile's width is the same.
 
@@ -65,12 +68,14 @@ def train_many(
     Raises:
       ValueError, TypeError: see `grid` for hyperparameters; seeds must be distinct integers in [0, 2^32).
     """
-    check_positive("num_updates", num_updates)
+    num_updates = check_positive("num_updates", num_updates)
     lanes = lay_out(seeds, algorithm.hyperparams if hyperparams is None else hyperparams)
-    tiles = make_tiles(algorithm, num_updates, width=tile_width, devices=devices)
+    tiles = make_tiles(algorithm, len(lanes.seed), num_updates, width=tile_width, devices=devices)
+    tiles.compile()
     first = range(0, len(lanes.seed), tiles.num_slots)
     waves = [tiles.advance(tiles.states(), _slots(lanes, start, tiles.num_slots, num_updates)) for start in first]
-    return jax.tree.map(lambda *leaves: _join(leaves, lanes.shape), *waves)
+    tile_results = [result for states, metrics in waves for result in zip(states, metrics, strict=True)]
+    return jax.tree.map(lambda rows: _unflatten(rows, lanes.shape), gather(tile_results))
 
 
 def _slots(lanes: Lanes, start: int, num_slots: int, limit: int) -> Slots:
@@ -86,7 +91,6 @@ def _slots(lanes: Lanes, start: int, num_slots: int, limit: int) -> Slots:
     )
 
 
-def _join(waves: tuple[jax.Array, ...], shape: tuple[int, ...]) -> jax.Array:
-    """Waves of ``[L, ...]`` as one array ``[*shape, ...]``, without the idle places."""
-    rows = np.concatenate(jax.device_get(waves))[: np.prod(shape)]
-    return jnp.asarray(rows.reshape(*shape, *rows.shape[1:]))
+def _unflatten(rows: np.ndarray, shape: tuple[int, ...]) -> jax.Array:
+    """``[L, ...]`` as ``[*shape, ...]``, without the idle places at the end."""
+    return jnp.asarray(rows[: math.prod(shape)].reshape(*shape, *rows.shape[1:]))

@@ -38,7 +38,8 @@ class Env(NamedTuple):
       name: the id, such as ``"CartPole-v0"``.
       reset: ``(key) -> (obs, state)``: starts an episode.
       transition: ``(key, state, action) -> (obs, state, reward, terminated, truncated)``: one step of the episode, never
-        beyond its end. `terminated`: the task ended, nothing of value follows. `truncated`: only the clock ended it.
+        beyond its end. `terminated`: the task ended, nothing of value follows. `truncated`: the clock ended it; where
+        both hold, `terminated` counts.
       step: ``(key, state, action) -> (obs, state, reward, terminated, truncated, final_obs)``: `transition` followed by
         an automatic reset. Where the episode ended, `obs` and `state` begin the next one; `final_obs` is always the
         observation that the action led to.
@@ -59,7 +60,10 @@ class Env(NamedTuple):
 
 
 class Distribution(Protocol):
-    """A distribution over actions; batch axes lead."""
+    """A distribution over actions; batch axes lead.
+
+    `noise` must read no more than the shapes of the distribution's fields: rollouts draw it before there is an observation.
+    """
 
     def sample(self, key: jax.Array) -> jax.Array: ...
     def noise(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array: ...

@@ -3,16 +3,18 @@
 import csv
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from matplotlib.image import imread
 
 
-def jax_ac(*arguments, cwd):
-    clean = {name: value for name, value in os.environ.items() if name != "NPROC"}
+def jax_ac(*arguments, cwd, **environment):
+    clean = {name: value for name, value in os.environ.items() if name != "NPROC"} | environment
     return subprocess.run(
         [sys.executable, "-m", "jax_ac.cli", *arguments],
         cwd=cwd,
@@ -101,10 +103,15 @@ BAD = [
     (["train", "--learning-rate", "inf"], "learning_rate must be a finite number of at least 0, got inf"),
     (["train", "--learning-rate", "-1"], "learning_rate must be a finite number of at least 0, got -1"),
     (["train", "--learning-rate", "fast"], "--learning-rate"),
+    (["train", "--adam-eps", "1e-60"], "adam_eps must be a finite number greater than 0 also in float32"),
+    (["train", "--max-updates", "3000000000"], "--max-updates must be at least 1 and less than 2,147,483,648"),
+    (["train", "--max-updates", "2000000000", "--seeds", "64"], "more than this machine's memory"),
+    (["train", "--seeds", "100000000000"], "--seeds must be at least 1 and less than 2,147,483,648"),
     (["train", "--gamma", "1.01"], "gamma must be in [0, 1], got 1.01"),
     (["train", "--adam-eps", "0"], "adam_eps must be a finite number greater than 0, got 0"),
     (["train", "--out", "file/below"], "cannot write to the folder file/below: Not a directory"),
     (["train", "--out", "file"], "cannot write to the folder file"),
+    (["train", "--out", "n" * 300], "cannot write to the folder nnn"),
     (["train", "--out", "full"], "the folder full is not empty"),
     (["train", "--out", "/proc/jax_ac"], "cannot write to the folder /proc/jax_ac"),
     (["trian"], "Expected one of {train}"),
@@ -123,3 +130,28 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(arguments, message, tmp_pa
     assert "Traceback" not in result.stderr
     assert "compiling" not in result.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"file", "full"}
+
+
+def test_a_missing_accelerator_is_one_sentence(tmp_path):
+    result = jax_ac("train", cwd=tmp_path, JAX_PLATFORMS="cuda")
+    assert result.returncode == 2
+    assert "JAX found no device of the platforms 'cuda'" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not any(tmp_path.iterdir())
+
+
+def test_output_in_plain_ascii(tmp_path):
+    result = jax_ac("train", "--seeds", "2", "--max-updates", "2", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert result.returncode == 0, result.stderr
+
+
+def test_interruption_before_the_first_results(tmp_path):
+    command = [sys.executable, "-m", "jax_ac.cli", "train", "--seeds", "4000", "--max-updates", "5000"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert "compiling" in process.stdout.readline()
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert not list(tmp_path.glob("runs/*"))

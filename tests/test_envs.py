@@ -143,7 +143,8 @@ def test_a_gymnax_environment_and_its_parameters():
     env, params = gymnax.make("CartPole-v1")
     made = jax_ac.make_env(env, params.replace(max_steps_in_episode=7))
     assert made.max_steps == 7
-    assert made.solved_at == 475.0
+    assert made.solved_at is None
+    assert jax_ac.make_env(env).solved_at == 475.0
 
 
 def test_bad_input():
@@ -151,3 +152,21 @@ def test_bad_input():
         jax_ac.make_env("CartPole-v3")
     with pytest.raises(TypeError, match="environment id or a gymnax Environment, got int"):
         jax_ac.make_env(3)
+
+
+@pytest.mark.parametrize("name", ["Acrobot-v1", "MountainCar-v0"])
+def test_an_environment_of_negative_returns_is_not_solved_at_once(name):
+    """A running return that starts at 0 is above a negative threshold before anything is learned."""
+    states, _ = jax_ac.train_many(jax_ac.keras_actor_critic(jax_ac.make_env(name)), 2, 2)
+    assert (states.solved_update == -1).all()
+    assert (states.num_updates == 2).all()
+
+
+def test_parameters_that_change_the_limit_or_do_not_fit():
+    _, params = gymnax.make("CartPole-v1")
+    assert jax_ac.make_env("CartPole-v0", params.replace(max_steps_in_episode=200)).solved_at == 195.0
+    assert jax_ac.make_env("CartPole-v0", params).solved_at is None  # 500 steps: another task
+    with pytest.raises(TypeError, match="params of CartPole-v0 must be its EnvParams, got int"):
+        jax_ac.make_env("CartPole-v0", 3)
+    with pytest.raises(ValueError, match="max_steps_in_episode of CartPole-v1 must be at least 1, got 0"):
+        jax_ac.make_env("CartPole-v1", params.replace(max_steps_in_episode=0))

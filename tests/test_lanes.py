@@ -31,7 +31,9 @@ def test_lanes_settings_outermost():
     assert lay_out(4, DEFAULTS).shape == (4,)
 
 
-@pytest.mark.parametrize("seeds", [3, range(3), [0, 1, 2], np.arange(3), jnp.arange(3), iter([0, 1, 2])])
+@pytest.mark.parametrize(
+    "seeds", [3, np.int64(3), np.array(3), range(3), [0, 1, 2], np.arange(3), jnp.arange(3), iter([0, 1, 2])]
+)
 def test_seeds_in_every_form(seeds):
     np.testing.assert_array_equal(lay_out(seeds, DEFAULTS).seed, [0, 1, 2])
 
@@ -49,13 +51,16 @@ def test_a_seed_means_the_key_of_that_number():
         (0, ValueError, "seeds must be at least 1, got 0"),
         (-3, ValueError, "seeds must be at least 1, got -3"),
         ([], ValueError, "at least one seed"),
-        ([1, 2, 1], ValueError, "got 1 twice"),
+        ([1, 2, 1], ValueError, "got 1 more than once"),
         ([1, -2], ValueError, r"\[0, 2\^32\), got -2"),
         ([2**32], ValueError, r"\[0, 2\^32\), got 4294967296"),
-        (2.5, TypeError, "must be an integer, got 2.5"),
+        (2.5, TypeError, "seeds must be a whole number, got 2.5"),
+        (True, TypeError, "seeds must be a whole number, got True"),
+        (10**11, ValueError, "seeds must be at least 1 and less than 2,147,483,648"),
         ([1.5], TypeError, "every seed must be an integer, got 1.5"),
         ("12", TypeError, "every seed must be an integer, got '1'"),
-        (None, TypeError, "must be an integer, got None"),
+        (np.array(2.5), TypeError, "seeds must be a whole number"),
+        (None, TypeError, "must be a whole number, got None"),
     ],
 )
 def test_bad_seeds(seeds, error, message):
@@ -78,6 +83,12 @@ def test_bad_seeds(seeds, error, message):
         ({"learning_rate": [-1e-3]}, ValueError, "learning_rate must be a finite number of at least 0, got -0.001"),
         ({"learning_rate": ["fast"]}, TypeError, "learning_rate must be a number, got 'fast'"),
         ({"adam_b1": [1.0]}, ValueError, r"adam_b1 must be in \[0, 1\), got 1"),
+        ({"learning_rate": ["0.1"]}, TypeError, "learning_rate must be a number, got '0.1'"),
+        ({"learning_rate": [True]}, TypeError, "learning_rate must be a number, got True"),
+        ({"learning_rate": [1e39]}, ValueError, "also in float32, where 1e.39 is inf"),
+        ({"learning_rate": [10**400]}, ValueError, "got inf"),
+        ({"adam_eps": [1e-60]}, ValueError, "also in float32, where 1e-60 is 0"),
+        ({"adam_b2": [1 - 1e-12]}, ValueError, "also in float32, where 0.999999999999 is 1"),
         ({"huber_delta": [0.0]}, ValueError, "huber_delta must be a finite number greater than 0"),
     ],
 )

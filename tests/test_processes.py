@@ -58,6 +58,22 @@ def test_nothing_breaks_in_64_bit_mode():
     assert 30 < mean_return < 150  # 120 episodes of learning
 
 
+def test_every_environment_steps_in_64_bit_mode():
+    code = """
+import jax
+jax.config.update("jax_enable_x64", True)
+import gymnax, jax_ac
+for name in ["CartPole-v1", "Acrobot-v1", "FourRooms-misc", "MetaMaze-misc", "DiscountingChain-bsuite", "UmbrellaChain-bsuite"]:
+    env = jax_ac.make_env(name)
+    obs, state = env.reset(jax.random.key(0))
+    after = jax.eval_shape(env.step, jax.random.key(0), state, jax.numpy.zeros((), "int32"))
+    before = jax.eval_shape(lambda: (obs, state))
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after[:2]) == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), before), name
+print("all")
+"""
+    assert in_fresh_process(code) == ["all"]
+
+
 def test_importing_jax_ac_and_its_help_do_not_import_jax():
     code = "import sys, jax_ac, jax_ac.cli; print('jax' in sys.modules, 'gymnax' in sys.modules, 'numpy' in sys.modules)"
     assert in_fresh_process(code) == ["False", "False", "False"]

@@ -1,11 +1,16 @@
 """`train` is pure; `train_many` is `train`, many times, the same bits wherever a lane is."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import jax_ac
+from jax_ac import algorithms, losses, rollout
+from jax_ac.networks import SharedActorCritic
 from jax_ac.types import Algorithm
 
 UPDATES = 60
@@ -125,6 +130,44 @@ def test_gradients_with_respect_to_hyperparameters_pass_through_a_step(keras, na
     np.testing.assert_allclose(getattr(gradient, name), difference, rtol=0.02)
 
 
+@pytest.mark.parametrize("stop_gradient", [False, True])
+def test_gradients_pass_through_two_updates(cartpole, stop_gradient):
+    """Of the second update's gradient with respect to the first one's learning rate, while the episodes stay the same."""
+    algorithm = jax_ac.keras_actor_critic(cartpole, stop_gradient=stop_gradient)
+
+    def objective(learning_rate):
+        hyperparams = algorithm.hyperparams._replace(learning_rate=learning_rate)
+        state, metrics = jax_ac.train(algorithm, jax.random.key(0), 2, hyperparams)
+        return jnp.sum(state.opt_state.mu["params"]["actor"]["kernel"] ** 2), metrics.env_steps
+
+    gradient, _ = jax.jit(jax.grad(objective, has_aux=True))(1e-3)
+    (up, steps_up), (down, steps_down) = (jax.jit(objective)(1e-3 + h) for h in (1e-5, -1e-5))
+    np.testing.assert_array_equal(steps_up, steps_down)
+    np.testing.assert_allclose(gradient, (up - down) / 2e-5, rtol=0.05)
+
+
+def with_optax_adam(cartpole):
+    """An assembly of another network, rollout and optimizer."""
+    return jax_ac.actor_critic(
+        cartpole,
+        SharedActorCritic(2, hidden_sizes=(64, 64)),
+        rollout=partial(rollout.episodes, num_episodes=4),
+        advantage=algorithms.normalized_returns,
+        loss=partial(losses.keras_actor_critic_loss, stop_gradient=True),
+        optimizer=lambda h: optax.adam(h.learning_rate),
+        hyperparams=jax_ac.KerasHyperparams(learning_rate=3e-3),
+    )
+
+
+def test_the_bits_of_another_assembly_do_not_depend_on_the_devices_either(cartpole):
+    """optax.adam gave other bits when one program was compiled for two devices together."""
+    algorithm = with_optax_adam(cartpole)
+    one = jax_ac.train_many(algorithm, range(20), 20, devices=jax.local_devices()[:1])
+    two = jax_ac.train_many(algorithm, range(20), 20)
+    assert_same_bits(one, two)
+    assert_same_bits(lanes(two, slice(17, 18)), jax_ac.train_many(algorithm, [17], 20))
+
+
 def counting(algorithm):
     """The algorithm, and a list that grows each time its step is traced."""
     traces = []
@@ -140,10 +183,9 @@ def test_one_trace_and_no_recompilation_when_numbers_change(keras):
     algorithm, traces = counting(keras)
     jax_ac.train_many(algorithm, 3, 4)
     first = len(traces)
-    with jax.log_compiles(False):
-        for seeds in (3, [7], range(50)):
-            jax_ac.train_many(algorithm, seeds, 4, algorithm.hyperparams._replace(learning_rate=0.5, gamma=0.1))
-        jax_ac.train_many(algorithm, 3, 4, jax_ac.grid(algorithm.hyperparams, adam_eps=[1e-8, 1e-5]))
+    for seeds in (3, [7], range(50)):
+        jax_ac.train_many(algorithm, seeds, 4, algorithm.hyperparams._replace(learning_rate=0.5, gamma=0.1))
+    jax_ac.train_many(algorithm, 3, 4, jax_ac.grid(algorithm.hyperparams, adam_eps=[1e-8, 1e-5]))
     assert len(traces) == first
     assert first <= 2  # once for the shapes of its metrics, once for the loop
 
@@ -167,6 +209,20 @@ def test_bad_num_updates(keras, num_updates, error, message):
         jax_ac.train_many(keras, 2, num_updates)
 
 
-def test_bad_tile_width(keras):
-    with pytest.raises(ValueError, match="tile_width must be at least 1, got 0"):
-        jax_ac.train_many(keras, 2, 2, tile_width=0)
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"tile_width": 0}, ValueError, "tile_width must be at least 1, got 0"),
+        ({"tile_width": 2.5}, TypeError, "tile_width must be a whole number, got 2.5"),
+        ({"devices": []}, ValueError, "at least one device"),
+        ({"hyperparams": {"gamma": 0.9}}, TypeError, "hyperparams must be a NamedTuple such as alg.hyperparams, got dict"),
+    ],
+)
+def test_other_bad_input(keras, arguments, error, message):
+    with pytest.raises(error, match=message):
+        jax_ac.train_many(keras, 2, 2, **arguments)
+
+
+def test_an_algorithm_that_is_none():
+    with pytest.raises(TypeError, match="algorithm must come from a preset or actor_critic, got str"):
+        jax_ac.train_many("keras", 2, 2, hyperparams=jax_ac.KerasHyperparams())
