@@ -58,8 +58,9 @@ def make_env(env: Any, params: Any = None) -> Env:
         raise TypeError(f"params of {name} must be its EnvParams, got {type(params).__name__}.")
     elif _max_steps(params) != _max_steps(defaults):
         solved_at = None
-    if (_max_steps(params) or 1) < 1:
-        raise ValueError(f"max_steps_in_episode of {name} must be at least 1, got {_max_steps(params)}.")
+    max_steps = _max_steps(params)
+    if max_steps is not None and max_steps < 1:
+        raise ValueError(f"max_steps_in_episode of {name} must be at least 1, got {max_steps}.")
 
     def reset(key: jax.Array) -> tuple[jax.Array, PyTree]:
         return jax.tree.map(_plain, env.reset_env(key, params))
@@ -80,7 +81,7 @@ def make_env(env: Any, params: Any = None) -> Env:
         step=auto_reset(reset, transition),
         observation_space=_space(name, env.observation_space(params)),
         action_space=_space(name, env.action_space(params)),
-        max_steps=_max_steps(params),
+        max_steps=max_steps,
         solved_at=solved_at,
     )
 
