@@ -130,6 +130,16 @@ def check_hyperparams(hyperparams: Any) -> Any:
     return type(hyperparams)(*numbers)
 
 
+def or_defaults(hyperparams: Any, defaults: Any) -> Any:
+    """`hyperparams`, or `defaults` where None. Raises TypeError unless both are the same NamedTuple."""
+    if hyperparams is None:
+        return defaults
+    if type(hyperparams) is not type(defaults):
+        wanted, given = type(defaults).__name__, type(hyperparams).__name__
+        raise TypeError(f"hyperparams must be a {wanted}, as alg.hyperparams is, got {given}.")
+    return hyperparams
+
+
 def check_positive(name: str, value: Any, limit: int = 2**31) -> int:
     """`value` as an int, if it is a whole number of at least 1 and below `limit`; else TypeError or ValueError."""
     try:

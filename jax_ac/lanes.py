@@ -68,8 +68,6 @@ def lay_out(seeds: int | Iterable[int], hyperparams: Any) -> Lanes:
         a number is out of its range.
       TypeError: if `seeds` is neither an integer nor integers.
     """
-    if not hasattr(hyperparams, "_asdict"):
-        raise TypeError(f"hyperparams must be a NamedTuple such as alg.hyperparams, got {type(hyperparams).__name__}.")
     seed = _seeds(seeds)
     columns = {name: _column(name, value) for name, value in hyperparams._asdict().items()}
     lengths = {name: len(column) for name, column in columns.items() if column.ndim == 1}

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jax_ac.hyperparams import check_positive
+from jax_ac.hyperparams import check_positive, or_defaults
 from jax_ac.lanes import Lanes, lay_out
 from jax_ac.schedule import Marks, Schedule
 from jax_ac.tiles import make_tiles
-from jax_ac.types import Algorithm, Metrics, PyTree
+from jax_ac.types import Algorithm, Metrics, PyTree, check_algorithm
 
 SEGMENT_UPDATES = 50
 """Updates in one compiled call: between two calls the host reports, and gives the places of finished lanes to others."""
@@ -106,9 +106,10 @@ def run(
     Raises:
       ValueError, TypeError: as `train_many`, and if the metrics would not fit in memory.
     """
+    check_algorithm(algorithm)
     max_updates = check_positive("max_updates", max_updates)
     segment_updates = check_positive("segment_updates", segment_updates)
-    lanes = lay_out(seeds, algorithm.hyperparams if hyperparams is None else hyperparams)
+    lanes = lay_out(seeds, or_defaults(hyperparams, algorithm.hyperparams))
     check_memory(len(lanes.seed), max_updates)
     tiles = make_tiles(algorithm, len(lanes.seed), segment_updates, width=tile_width, devices=devices)
 

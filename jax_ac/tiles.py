@@ -98,11 +98,9 @@ def make_tiles(
     """Tiles over as many devices as the lanes can fill, of all local ones where None; the width defaults to the device's.
 
     Raises:
-      TypeError: if `algorithm` is not an `Algorithm`, or `width` not a whole number.
+      TypeError: if `width` is not a whole number.
       ValueError: if `width` is below 1 or there is no device.
     """
-    if not isinstance(algorithm, Algorithm):
-        raise TypeError(f"algorithm must come from a preset or actor_critic, got {type(algorithm).__name__}.")
     devices = tuple(jax.local_devices() if devices is None else devices)
     if not devices:
         raise ValueError("devices must hold at least one device, got none.")

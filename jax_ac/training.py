@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_ac.hyperparams import check_positive
+from jax_ac.hyperparams import check_positive, or_defaults
 from jax_ac.lanes import Lanes, lay_out
 from jax_ac.tiles import Slots, gather, make_tiles
-from jax_ac.types import Algorithm, PyTree, TrainState
+from jax_ac.types import Algorithm, PyTree, TrainState, check_algorithm
 
 
 def train(algorithm: Algorithm, key: jax.Array, num_updates: int, hyperparams: Any = None) -> tuple[TrainState, PyTree]:
@@ -27,10 +27,17 @@ def train(algorithm: Algorithm, key: jax.Array, num_updates: int, hyperparams: A
 
     Returns:
       The final state, and the metrics with leaves ``[U]``.
+
+    Raises:
+      TypeError: if `hyperparams` is another algorithm's, or `num_updates` is not a whole number.
+      ValueError: if a hyperparameter carries an axis, or `num_updates` is below 1.
     """
+    check_algorithm(algorithm)
     num_updates = check_positive("num_updates", num_updates)
-    numbers = algorithm.hyperparams if hyperparams is None else hyperparams
+    numbers = or_defaults(hyperparams, algorithm.hyperparams)
     numbers = jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), numbers)
+    if any(number.ndim for number in numbers):
+        raise ValueError("train takes one setting, each hyperparameter a scalar; train_many takes those of grid.")
 
     def update(state: TrainState, index: jax.Array) -> tuple[TrainState, PyTree]:
         return algorithm.step(jax.random.fold_in(key, index), state, numbers)
@@ -68,8 +75,9 @@ def train_many(
     Raises:
       ValueError, TypeError: see `grid` for hyperparameters; seeds must be distinct integers in [0, 2^32).
     """
+    check_algorithm(algorithm)
     num_updates = check_positive("num_updates", num_updates)
-    lanes = lay_out(seeds, algorithm.hyperparams if hyperparams is None else hyperparams)
+    lanes = lay_out(seeds, or_defaults(hyperparams, algorithm.hyperparams))
     tiles = make_tiles(algorithm, len(lanes.seed), num_updates, width=tile_width, devices=devices)
     tiles.compile()
     first = range(0, len(lanes.seed), tiles.num_slots)

@@ -203,3 +203,9 @@ class Algorithm(NamedTuple):
     init: Callable[[jax.Array, Any], TrainState]
     step: Callable[[jax.Array, TrainState, Any], tuple[TrainState, Metrics]]
     hyperparams: Any
+
+
+def check_algorithm(algorithm: Any) -> None:
+    """Raises TypeError unless it is an `Algorithm`."""
+    if not isinstance(algorithm, Algorithm):
+        raise TypeError(f"algorithm must come from a preset or actor_critic, got {type(algorithm).__name__}.")

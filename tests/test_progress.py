@@ -26,7 +26,6 @@ SEEN = Progress(MARKS, done=MARKS.frozen, begun=np.array([True, True, True, Fals
 
 def test_the_line_by_hand():
     # 100 updates/s; the finished lane needed 100, so the others are taken to need 50 + 50 + 100 more
-    left = "about 2 s left"
     expected = [
         "200 updates done",
         "1 of 4 seeds solved",

@@ -215,7 +215,11 @@ def test_bad_num_updates(keras, num_updates, error, message):
         ({"tile_width": 0}, ValueError, "tile_width must be at least 1, got 0"),
         ({"tile_width": 2.5}, TypeError, "tile_width must be a whole number, got 2.5"),
         ({"devices": []}, ValueError, "at least one device"),
-        ({"hyperparams": {"gamma": 0.9}}, TypeError, "hyperparams must be a NamedTuple such as alg.hyperparams, got dict"),
+        (
+            {"hyperparams": {"gamma": 0.9}},
+            TypeError,
+            "must be a KerasHyperparams, as .* got dict",
+        ),
     ],
 )
 def test_other_bad_input(keras, arguments, error, message):
@@ -223,6 +227,16 @@ def test_other_bad_input(keras, arguments, error, message):
         jax_ac.train_many(keras, 2, 2, **arguments)
 
 
-def test_an_algorithm_that_is_none():
-    with pytest.raises(TypeError, match="algorithm must come from a preset or actor_critic, got str"):
-        jax_ac.train_many("keras", 2, 2, hyperparams=jax_ac.KerasHyperparams())
+def test_train_takes_one_setting(keras):
+    with pytest.raises(ValueError, match="train takes one setting"):
+        jax_ac.train(keras, jax.random.key(0), 2, jax_ac.grid(keras.hyperparams, gamma=[0.9, 0.8]))
+    with pytest.raises(TypeError, match=r"must be a KerasHyperparams, as .* got tuple"):
+        jax_ac.train(keras, jax.random.key(0), 2, (0.1, 0.9))
+
+
+@pytest.mark.parametrize("wrong", [None, "keras", jax_ac.KerasHyperparams()])
+def test_what_is_no_algorithm(wrong):
+    with pytest.raises(TypeError, match="algorithm must come from a preset or actor_critic, got"):
+        jax_ac.train(wrong, jax.random.key(0), 2)
+    with pytest.raises(TypeError, match="algorithm must come from a preset or actor_critic, got"):
+        jax_ac.train_many(wrong, 2, 2)
