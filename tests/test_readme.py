@@ -26,4 +26,4 @@ def test_the_python_of_the_readme_runs():
 
 def test_the_readme_holds_both_commands():
     assert "pip install . && jax-ac train" in README
-    assert re.search(r"<!-- the test command -->\n```bash\npip install -e '.\[dev\]' && .*pytest\n```", README)
+    assert re.search(r"<!-- the test command -->\n```bash\npip install -e '.\[dev\]' && .*pytest -n auto\n```", README)
