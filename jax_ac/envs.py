@@ -34,23 +34,7 @@ def make_env(env: Any, params: Any = None) -> Env:
       TypeError: if `env` is neither an id nor a gymnax ``Environment``, `params` is not its ``EnvParams``, or a space is
         neither box nor discrete.
     """
-    import gymnax
-    from gymnax.environments.environment import Environment
-
-    if isinstance(env, str):
-        name = env
-        if name not in {"CartPole-v0", *gymnax.registered_envs}:
-            raise ValueError(unknown_name("environment", name, ["CartPole-v0", *gymnax.registered_envs]))
-        try:
-            env, defaults = gymnax.make("CartPole-v1" if name == "CartPole-v0" else name)
-        except OSError as error:  # MNISTBandit-bsuite downloads its images
-            raise ValueError(f"{name} could not be made: {error}.") from None
-        if name == "CartPole-v0":
-            defaults = defaults.replace(max_steps_in_episode=200)
-    elif isinstance(env, Environment):
-        name, defaults = env.name, env.default_params
-    else:
-        raise TypeError(f"env must be an environment id or a gymnax Environment, got {type(env).__name__}.")
+    name, env, defaults = _find(env)
     solved_at = SOLVED_AT.get(name)
     if params is None:
         params = defaults
@@ -84,6 +68,24 @@ def make_env(env: Any, params: Any = None) -> Env:
         max_steps=max_steps,
         solved_at=solved_at,
     )
+
+
+def _find(env: Any) -> tuple[str, Any, Any]:
+    """The name, the gymnax ``Environment`` and its default parameters, from an id or an ``Environment``."""
+    import gymnax
+    from gymnax.environments.environment import Environment
+
+    if isinstance(env, Environment):
+        return env.name, env, env.default_params
+    if not isinstance(env, str):
+        raise TypeError(f"env must be an environment id or a gymnax Environment, got {type(env).__name__}.")
+    if env not in {"CartPole-v0", *gymnax.registered_envs}:
+        raise ValueError(unknown_name("environment", env, ["CartPole-v0", *gymnax.registered_envs]))
+    try:
+        found, defaults = gymnax.make("CartPole-v1" if env == "CartPole-v0" else env)
+    except OSError as error:  # MNISTBandit-bsuite downloads its images
+        raise ValueError(f"{env} could not be made: {error}.") from None
+    return env, found, defaults.replace(max_steps_in_episode=200) if env == "CartPole-v0" else defaults
 
 
 def auto_reset(reset: Callable, transition: Callable) -> Callable:
