@@ -10,36 +10,87 @@ from jax_ac.errors import unknown_name
 
 if TYPE_CHECKING:
     from jax_ac.algorithms import actor_critic as actor_critic
-    from jax_ac.algorithms import keras_actor_critic as keras_actor_critic
+    from jax_ac.brax_envs import from_brax as from_brax
     from jax_ac.devices import use_all_cores as use_all_cores
     from jax_ac.envs import make_env as make_env
+    from jax_ac.hyperparams import A2CHyperparams as A2CHyperparams
     from jax_ac.hyperparams import KerasHyperparams as KerasHyperparams
-    from jax_ac.lanes import grid as grid
+    from jax_ac.hyperparams import OneStepHyperparams as OneStepHyperparams
+    from jax_ac.hyperparams import PPOHyperparams as PPOHyperparams
+    from jax_ac.hyperparams import ReinforceHyperparams as ReinforceHyperparams
+    from jax_ac.presets import a2c as a2c
+    from jax_ac.presets import keras_actor_critic as keras_actor_critic
+    from jax_ac.presets import one_step as one_step
+    from jax_ac.presets import ppo as ppo
+    from jax_ac.presets import reinforce as reinforce
+    from jax_ac.settings import choice as choice
+    from jax_ac.settings import grid as grid
+    from jax_ac.settings import log_uniform as log_uniform
+    from jax_ac.settings import random as random
+    from jax_ac.settings import uniform as uniform
+    from jax_ac.settings import zip_settings as zip_settings
     from jax_ac.training import train as train
     from jax_ac.training import train_many as train_many
+    from jax_ac.types import Box as Box
+    from jax_ac.types import Discrete as Discrete
+    from jax_ac.types import Functions as Functions
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "A2CHyperparams": "hyperparams",
+    "Box": "types",
+    "Discrete": "types",
+    "Functions": "types",
     "KerasHyperparams": "hyperparams",
+    "OneStepHyperparams": "hyperparams",
+    "PPOHyperparams": "hyperparams",
+    "ReinforceHyperparams": "hyperparams",
+    "a2c": "presets",
     "actor_critic": "algorithms",
-    "grid": "lanes",
-    "keras_actor_critic": "algorithms",
+    "choice": "settings",
+    "from_brax": "brax_envs",
+    "grid": "settings",
+    "keras_actor_critic": "presets",
+    "log_uniform": "settings",
     "make_env": "envs",
+    "one_step": "presets",
+    "ppo": "presets",
+    "random": "settings",
+    "reinforce": "presets",
     "train": "training",
     "train_many": "training",
+    "uniform": "settings",
     "use_all_cores": "devices",
+    "zip_settings": "settings",
 }
 
 __all__ = [
+    "A2CHyperparams",
+    "Box",
+    "Discrete",
+    "Functions",
     "KerasHyperparams",
+    "OneStepHyperparams",
+    "PPOHyperparams",
+    "ReinforceHyperparams",
+    "a2c",
     "actor_critic",
+    "choice",
+    "from_brax",
     "grid",
     "keras_actor_critic",
+    "log_uniform",
     "make_env",
+    "one_step",
+    "ppo",
+    "random",
+    "reinforce",
     "train",
     "train_many",
+    "uniform",
     "use_all_cores",
+    "zip_settings",
 ]
 
 

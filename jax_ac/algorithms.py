@@ -1,147 +1,134 @@
-"""Algorithms: `actor_critic` assembles the parts into `Algorithm(init, step, hyperparams)`; a preset names the parts."""
+"""Algorithms: `actor_critic` assembles the parts into `Algorithm(init, step, hyperparams)`."""
 
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jax_ac import losses, returns, rollout, tree
-from jax_ac.hyperparams import KerasHyperparams, check_hyperparams
-from jax_ac.networks import SharedActorCritic
+from jax_ac import moments, tree
+from jax_ac.accounts import finish_episodes, report
+from jax_ac.checks import check_hyperparams
+from jax_ac.hyperparams import env_numbers, with_env
 from jax_ac.numerics import all_finite
-from jax_ac.types import (
-    Advantage,
-    Algorithm,
-    Box,
-    Discrete,
-    Env,
-    Estimate,
-    Loss,
-    LossParts,
-    Metrics,
-    Network,
-    Optimizer,
-    Rollout,
-    TrainState,
-    Transition,
-)
-from jax_ac.update import GradientStep, gradient_step, keras_adam
+from jax_ac.policies import init_params, make_policy, replay
+from jax_ac.protocols import Advantage, Algorithm, Loss, Network, Optimizer, Policy, RecurrentNetwork, Rollout, Schedule
+from jax_ac.types import Box, Env, Estimate, Examples, Experience, LossParts, Metrics, PyTree, TrainState
+from jax_ac.update import Improve, gradient_steps
 
-RUNNING_RETURN_RATE = 0.05
-"""Weight of the newest episode in `running_return`, as in the Keras example."""
+ACTING_STREAM = 2**32 - 1
+"""What is folded into a lane's key to begin acting: no update has this index."""
 
 
 class Parts(NamedTuple):
     """What an actor-critic is assembled from."""
 
     env: Env
-    network: Network
+    network: Network | RecurrentNetwork
     rollout: Rollout
     advantage: Advantage
     loss: Loss
     optimizer: Optimizer
+    improve: Improve
+    schedule: Schedule
     stop_when_solved: bool
+    initial_running_return: float
+
+
+def constant(hyperparams: Any, update: jax.Array) -> Any:
+    """A `Schedule`: the same hyperparameters in all updates."""
+    del update
+    return hyperparams
+
+
+def linear_annealing(num_updates: int) -> Schedule:
+    """A `Schedule`: the learning rate falls linearly, from itself in the first update to 0 in the last of `num_updates`."""
+    last = max(num_updates - 1, 1)
+
+    def schedule(hyperparams: Any, update: jax.Array) -> Any:
+        remaining = jnp.clip((last - update).astype(jnp.float32) / last, 0.0, 1.0)
+        return hyperparams._replace(learning_rate=hyperparams.learning_rate * remaining)
+
+    return schedule
 
 
 def actor_critic(
     env: Env,
-    network: Network,
+    network: Network | RecurrentNetwork,
     *,
     rollout: Rollout,
     advantage: Advantage,
     loss: Loss,
     optimizer: Optimizer,
     hyperparams: Any,
+    improve: Improve | None = None,
+    schedule: Schedule = constant,
+    num_updates: int | None = None,
     stop_when_solved: bool = False,
+    initial_running_return: float = jnp.nan,
 ) -> Algorithm:
-    """Assembles an actor-critic that learns from whole episodes: act, estimate, improve, report.
+    """Assembles an actor-critic: act, estimate, improve, report.
 
     Args:
       env: from `make_env`.
-      network: ``init(key, obs)`` and ``apply(params, obs) -> (distribution, value)``.
-      rollout: ``(key, env, policy) -> trajectory``; acts, N whole episodes at a time (`rollout.episodes`).
+      network: ``init(key, obs)`` and ``apply(params, obs) -> (distribution, value)``; or a `RecurrentNetwork`.
+      rollout: how it acts: `rollout.unroll` or `rollout.episodes`.
       advantage: ``(trajectory, hyperparams) -> Estimate``; looks back once. To the gradient it is data.
       loss: ``(distribution, value, batch, estimate, hyperparams) -> (scalar, LossParts)``, all flattened to one axis of
-        T N steps; differentiated with respect to the parameters behind `distribution` and `value`. It must not close over
+        steps; differentiated with respect to the parameters behind `distribution` and `value`. It must not close over
         traced arrays (an outer `grad` or `vmap` reaches it through `hyperparams`).
       optimizer: ``(hyperparams) -> optax.GradientTransformation``.
-      hyperparams: the defaults, a NamedTuple of floats.
+      hyperparams: the defaults, a NamedTuple of floats, to which the numbers of the environment are added.
+      improve: what is done with the gradient: `update.gradient_steps` (one step on all of the rollout where None) or
+        `update.eligibility_traces`.
+      schedule: the hyperparameters of each update from the lane's own, such as `linear_annealing`.
+      num_updates: the updates for which the schedule is made, where it is made for a number of them.
       stop_when_solved: whether a lane freezes once its running return exceeds ``env.solved_at``.
+      initial_running_return: where the moving average of returns begins; at the first episode's return where NaN.
 
     Returns:
       The algorithm.
 
     Raises:
-      ValueError, TypeError: if a default hyperparameter is not a number in its range.
+      ValueError, TypeError: if `env` is not from `make_env`, or a default hyperparameter is not a number in its range.
     """
     if not isinstance(env, Env):
         raise TypeError(f"actor_critic takes an environment from make_env, got {type(env).__name__}.")
-    hyperparams = check_hyperparams(hyperparams)
-    parts = Parts(env, network, rollout, advantage, loss, optimizer, stop_when_solved)
-    return Algorithm(partial(_init, parts), partial(_step, parts), hyperparams)
-
-
-def keras_actor_critic(
-    env: Env,
-    *,
-    stop_gradient: bool = False,
-    stop_when_solved: bool = True,
-    network: Network | None = None,
-    hyperparams: KerasHyperparams | None = None,
-) -> Algorithm:
-    """The Keras example "Actor Critic Method": one update per episode, on normalized Monte-Carlo returns.
-
-    Gₜ = rₜ₊₁ + γ Gₜ₊₁, normalized over the episode, is the critic's target; the loss is the sum over steps of
-    -log π(aₜ|sₜ) (Gₜ - v(sₜ)) + Huber(v(sₜ), Gₜ); Adam. Every constant is the example's.
-
-    Args:
-      env: discrete actions, observations that are vectors, a time limit.
-      stop_gradient: False, the example: the actor's loss trains the critic as well. True, the textbook: Gₜ - v(sₜ) is
-        held constant there (Sutton & Barto 2018, section 13.4).
-      stop_when_solved: whether a lane freezes once solved, as the example stops.
-      network: the example's (one shared layer of 128 relu units) where None.
-      hyperparams: the example's where None.
-
-    Raises:
-      TypeError: if `env` is not from `make_env`.
-      ValueError: if the preset cannot take the environment, or a hyperparameter is out of its range.
-    """
-    num_actions = _check_env("keras_actor_critic", env)
-    return actor_critic(
-        env,
-        network or SharedActorCritic(num_actions),
-        rollout=rollout.episodes,
-        advantage=normalized_returns,
-        loss=partial(losses.keras_actor_critic_loss, stop_gradient=stop_gradient),
-        optimizer=lambda h: keras_adam(h.learning_rate, h.adam_b1, h.adam_b2, h.adam_eps),
-        hyperparams=hyperparams or KerasHyperparams(),
+    if not isinstance(rollout, Rollout):
+        raise TypeError(f"rollout must be a Rollout, as unroll and episodes make, got {type(rollout).__name__}.")
+    hyperparams = with_env(check_hyperparams(hyperparams), env.params)
+    parts = Parts(
+        env=env,
+        network=network,
+        rollout=rollout,
+        advantage=advantage,
+        loss=loss,
+        optimizer=optimizer,
+        improve=improve or gradient_steps(),
+        schedule=schedule,
         stop_when_solved=stop_when_solved,
+        initial_running_return=initial_running_return,
     )
-
-
-def normalized_returns(trajectory: Transition, hyperparams: KerasHyperparams) -> Estimate:
-    """Monte-Carlo returns of whole episodes, each normalized to mean 0 and standard deviation 1; reads `gamma`."""
-    discount = jnp.where(trajectory.mask, hyperparams.gamma, 0.0)
-    target = returns.discounted_returns(trajectory.reward, discount)
-    target = returns.normalize(target, trajectory.mask, float(np.finfo(np.float32).eps))
-    return Estimate(value_target=target, advantage=target - trajectory.value)
+    return Algorithm(partial(_init, parts), partial(_step, parts), hyperparams, rollout.num_steps, num_updates)
 
 
 def _init(parts: Parts, key: jax.Array, hyperparams: Any) -> TrainState:
     """The state before the first update. Update u uses fold_in(key, u); flax folds in hashes of the layers' names."""
-    space = parts.env.observation_space
-    obs = jnp.zeros(space.shape if isinstance(space, Box) else (), jnp.float32)
-    params = parts.network.init(key, obs)
+    env = parts.env.bind(env_numbers(hyperparams))
+    params = init_params(parts.network, key, env)
+    space = env.observation_space
+    observed = moments.no_frames(space.shape) if env.normalized and isinstance(space, Box) else ()
+    acting = parts.rollout.init(jax.random.fold_in(key, ACTING_STREAM), env, _policy(parts, params, observed))
     zero, never = jnp.zeros((), jnp.int32), jnp.full((), -1, jnp.int32)
     return TrainState(
         params=params,
-        opt_state=parts.optimizer(hyperparams).init(params),
+        opt_state=parts.improve.init(parts.optimizer(hyperparams), params),
+        acting=acting,
+        moments=observed,
         num_updates=zero,
         num_episodes=zero,
         env_steps=zero,
-        running_return=jnp.zeros((), jnp.float32),
+        running_return=jnp.full((), parts.initial_running_return, jnp.float32),
         solved_update=never,
         solved_episode=never,
         solved_step=never,
@@ -152,22 +139,34 @@ def _init(parts: Parts, key: jax.Array, hyperparams: Any) -> TrainState:
 
 def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> tuple[TrainState, Metrics]:
     """One update: act, estimate, improve, report; a frozen lane is left as it is."""
-    policy = partial(parts.network.apply, state.params)
-    trajectory = parts.rollout(key, parts.env, policy)
+    hyperparams = parts.schedule(hyperparams, state.num_updates)
+    env = parts.env.bind(env_numbers(hyperparams))
+    key_acting, key_improving = jax.random.split(key)
+    policy = _policy(parts, state.params, state.moments)
+    acting, experience = parts.rollout.act(key_acting, env, policy, state.acting)
+    trajectory = experience.trajectory._replace(reward=experience.trajectory.reward * env.reward_scale)
     estimate = parts.advantage(trajectory, hyperparams)
-    batch, targets = tree.flatten_time((trajectory, estimate))
-    improved = gradient_step(
+    examples = _examples(parts, experience._replace(trajectory=trajectory), estimate, state.moments)
+    improved = parts.improve.step(
+        key_improving,
         partial(_loss, parts),
+        parts.optimizer(hyperparams),
         state.params,
         state.opt_state,
-        parts.optimizer(hyperparams),
-        batch,
-        targets,
+        examples,
         hyperparams,
     )
-    finished = _finish_episodes(parts, state, trajectory)
-    advanced = finished._replace(params=improved.params, opt_state=improved.opt_state, num_updates=state.num_updates + 1)
-    metrics = _report(trajectory, improved, finished.running_return)
+    advanced = finish_episodes(state, experience, env.solved_at)
+    advanced = advanced._replace(
+        params=improved.params,
+        opt_state=improved.opt_state,
+        acting=acting,
+        moments=_observe(state.moments, experience),
+        num_updates=state.num_updates + 1,
+    )
+    newly_solved = (advanced.solved_update >= 0) & (state.solved_update < 0)
+    advanced = advanced._replace(frozen=state.frozen | (newly_solved & parts.stop_when_solved))
+    metrics = report(experience, improved.parts, improved.grad_norm, advanced.running_return)
     diverged = ~all_finite((improved.loss, improved.grad_norm, improved.params))
     next_state = tree.select(state.frozen | diverged, state, advanced)
     newly_diverged = diverged & ~state.frozen
@@ -178,61 +177,37 @@ def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> 
     return next_state, tree.select(state.frozen, tree.blank(metrics), metrics)
 
 
-def _loss(parts: Parts, params: Any, batch: Transition, estimate: Estimate, hyperparams: Any) -> tuple[jax.Array, LossParts]:
-    distribution, value = parts.network.apply(params, batch.obs)
-    return parts.loss(distribution, value, batch, estimate, hyperparams)
+def _policy(parts: Parts, params: PyTree, observed: PyTree) -> Policy:
+    """The policy on raw observations: it normalizes them first, where the environment asks for that."""
+    policy = make_policy(parts.network, params)
+    return policy._replace(act=lambda obs, memory, first: policy.act(_as_seen(observed, obs), memory, first))
 
 
-def _finish_episodes(parts: Parts, state: TrainState, trajectory: Transition) -> TrainState:
-    """The state's accounts after the N whole episodes of a trajectory, taken in order."""
-    episode_returns = jnp.sum(trajectory.reward, axis=0)  # [N]
-    lengths = jnp.sum(trajectory.mask, axis=0, dtype=jnp.int32)  # [N]
-
-    def average(running: jax.Array, episode_return: jax.Array) -> tuple[jax.Array, jax.Array]:
-        running = RUNNING_RETURN_RATE * episode_return + (1 - RUNNING_RETURN_RATE) * running
-        return running, running
-
-    running_return, running_returns = jax.lax.scan(average, state.running_return, episode_returns)
-    solves = running_returns > (jnp.inf if parts.env.solved_at is None else parts.env.solved_at)  # [N]
-    newly_solved = jnp.any(solves) & (state.solved_update < 0)
-    first = jnp.argmax(solves).astype(jnp.int32)
-    solved_step = state.env_steps + jnp.cumsum(lengths, dtype=jnp.int32)[first] - 1
-    return state._replace(
-        num_episodes=state.num_episodes + len(episode_returns),
-        env_steps=state.env_steps + jnp.sum(lengths, dtype=jnp.int32),
-        running_return=running_return,
-        solved_update=jnp.where(newly_solved, state.num_updates, state.solved_update),
-        solved_episode=jnp.where(newly_solved, state.num_episodes + first, state.solved_episode),
-        solved_step=jnp.where(newly_solved, solved_step, state.solved_step),
-        frozen=state.frozen | (newly_solved & parts.stop_when_solved),
-    )
+def _as_seen(observed: PyTree, obs: jax.Array) -> jax.Array:
+    return moments.normalize(observed, obs) if isinstance(observed, moments.Moments) else obs
 
 
-def _report(trajectory: Transition, improved: GradientStep, running_return: jax.Array) -> Metrics:
-    num_episodes = trajectory.mask.shape[1]
-    env_steps = jnp.sum(trajectory.mask, dtype=jnp.float32)
-    return Metrics(
-        episode_return=jnp.sum(trajectory.reward) / num_episodes,
-        episode_length=env_steps / num_episodes,
-        num_episodes=jnp.full((), num_episodes, jnp.int32),
-        running_return=running_return,
-        env_steps=env_steps,
-        policy_loss=improved.parts.policy_loss,
-        value_loss=improved.parts.value_loss,
-        entropy=improved.parts.entropy,
-        grad_norm=improved.grad_norm,
-    )
+def _observe(observed: PyTree, experience: Experience) -> PyTree:
+    if not isinstance(observed, moments.Moments):
+        return observed
+    obs, mask = tree.flatten_time((experience.trajectory.obs, experience.trajectory.mask))
+    return moments.observe(observed, obs, mask)
 
 
-def _check_env(preset: str, env: Any) -> int:
-    """The number of actions, if a preset of whole episodes and a softmax policy can take the environment."""
-    if not isinstance(env, Env):
-        raise TypeError(f"{preset} takes an environment from make_env, got {type(env).__name__}.")
-    if not isinstance(env.action_space, Discrete):
-        raise ValueError(f"{preset} takes discrete actions; those of {env.name} are real, shape {env.action_space.shape}.")
-    shape = env.observation_space.shape if isinstance(env.observation_space, Box) else ()
-    if len(shape) != 1:
-        raise ValueError(f"{preset} takes observations that are vectors; those of {env.name} have the shape {shape}.")
-    if env.max_steps is None:
-        raise ValueError(f"{preset} plays whole episodes, which need a time limit; {env.name} has none.")
-    return env.action_space.n
+def _examples(parts: Parts, experience: Experience, estimate: Estimate, observed: PyTree) -> Examples:
+    """A rollout as examples: its steps, or its sequences for a network with a memory."""
+    steps = experience.trajectory._replace(obs=_as_seen(observed, experience.trajectory.obs))
+    rearrange = tree.swap_time if isinstance(parts.network, RecurrentNetwork) else tree.flatten_time
+    steps, estimate = rearrange((steps, estimate))
+    return Examples(steps, estimate, experience.memory)
+
+
+def _loss(parts: Parts, params: PyTree, examples: Examples, hyperparams: Any) -> tuple[jax.Array, LossParts]:
+    steps, estimate = examples.steps, examples.estimate
+    if isinstance(parts.network, RecurrentNetwork):
+        steps, estimate = tree.swap_time((steps, estimate))
+    distribution, value = replay(parts.network, params, steps.obs, examples.memory, steps.first)
+    if isinstance(parts.network, RecurrentNetwork):
+        distribution, value, steps, estimate = tree.flatten_time((distribution, value, steps, estimate))
+    loss, loss_parts = parts.loss(distribution, value, steps, estimate, hyperparams)
+    return loss, jax.tree.map(jnp.float32, loss_parts)

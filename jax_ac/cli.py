@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from jax_ac import files
+from jax_ac.checks import check_hyperparams, check_positive
 from jax_ac.errors import unknown_name
-from jax_ac.hyperparams import KerasHyperparams, check_hyperparams, check_positive
+from jax_ac.hyperparams import KerasHyperparams
 
 if TYPE_CHECKING:
-    from jax_ac.types import Algorithm, Env
+    from jax_ac.protocols import Algorithm
+    from jax_ac.types import Env
 
 ALGORITHMS = ("keras",)
 
@@ -114,7 +116,7 @@ def _assemble(command: Train) -> "tuple[Env, Algorithm]":
     """The environment and the algorithm; by then JAX has found its devices, or has been found to have none."""
     import jax
 
-    from jax_ac.algorithms import keras_actor_critic
+    from jax_ac.presets import keras_actor_critic
     from jax_ac.envs import make_env
 
     try:

@@ -3,10 +3,13 @@
 Sampling is split in two, `noise` and `sample_from`, so that a rollout can draw the noise of all its steps at once.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 class Categorical(NamedTuple):
@@ -44,3 +47,40 @@ class Categorical(NamedTuple):
     def mode(self) -> jax.Array:
         """The most probable action, int32 ``[...]``; the first of equals."""
         return jnp.argmax(self.logits, axis=-1).astype(jnp.int32)
+
+
+class DiagonalGaussian(NamedTuple):
+    """Independent normal distributions N(mean, σ²) of the components of real actions.
+
+    Attributes:
+      mean: ``[..., A]``.
+      log_std: log σ, ``[..., A]``.
+    """
+
+    mean: jax.Array
+    log_std: jax.Array
+
+    def sample(self, key: jax.Array) -> jax.Array:
+        """An action, ``[..., A]``."""
+        return self.sample_from(self.noise(key))
+
+    def noise(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
+        """Standard normal noise, ``[*shape, ..., A]``."""
+        return jax.random.normal(key, shape + self.mean.shape, jnp.float32)
+
+    def sample_from(self, noise: jax.Array) -> jax.Array:
+        """The action mean + σ `noise`, ``[..., A]``."""
+        return self.mean + jnp.exp(self.log_std) * noise
+
+    def log_prob(self, action: jax.Array) -> jax.Array:
+        """log π(action), ``[...]``, for actions ``[..., A]``, unclipped: Σ -½ ((a-μ)/σ)² - log σ - ½ log 2π."""
+        scaled = (action - self.mean) * jnp.exp(-self.log_std)
+        return -jnp.sum(0.5 * jnp.square(scaled) + self.log_std + HALF_LOG_2PI, axis=-1)
+
+    def entropy(self) -> jax.Array:
+        """Σ log σ + ½ log 2πe in nats, ``[...]``."""
+        return jnp.sum(self.log_std + HALF_LOG_2PI + 0.5, axis=-1)
+
+    def mode(self) -> jax.Array:
+        """The mean, ``[..., A]``."""
+        return self.mean

@@ -1,91 +1,49 @@
-"""Environments: the only file that knows gymnax. `make_env` binds an environment's parameters into plain functions."""
+"""Environments: `make_env` turns what a user has into an `Env` of plain functions, its numbers bound."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jax_ac import tree
+from jax_ac.checks import check_number
 from jax_ac.errors import unknown_name
-from jax_ac.types import Box, Discrete, Env, PyTree
-
-SOLVED_AT = {"CartPole-v0": 195.0, "CartPole-v1": 475.0, "MountainCarContinuous-v0": 90.0}
-"""Reward thresholds, from gymnasium's registry.
-
-The negative ones (Acrobot-v1, MountainCar-v0) are left out: a running return that starts at 0 is above them at once.
-"""
+from jax_ac.gymnax_envs import from_gymnax
+from jax_ac.types import Box, Discrete, Env, Functions, PyTree
 
 
-def make_env(env: Any, params: Any = None) -> Env:
+def make_env(env: Any, params: Any = None, **numbers: float) -> Env:
     """An environment as plain functions.
 
     Args:
-      env: an id that gymnax registers, ``"CartPole-v0"`` (CartPole-v1 with a limit of 200 steps, solved at 195), or a
-        gymnax ``Environment``.
+      env: an id that gymnax registers; ``"CartPole-v0"`` (CartPole-v1 with a limit of 200 steps, solved at 195); a gymnax
+        ``Environment``; or `Functions`.
       params: gymnax ``EnvParams``, which replace all of the environment's own, its time limit included; those where None.
         With another time limit the environment has no `solved_at`.
+      **numbers: single parameters by name, such as ``length=1.0``.
 
     Returns:
       The environment; rewards and real observations are float32.
 
     Raises:
-      ValueError: if the id is not known (the sentence names the nearest that is) or needs data that cannot be had.
-      TypeError: if `env` is neither an id nor a gymnax ``Environment``, `params` is not its ``EnvParams``, or a space is
-        neither box nor discrete.
+      ValueError: if the id or a parameter is not known (the sentence names the nearest that is), the environment needs data
+        that cannot be had, or functions break their contract.
+      TypeError: if `env` or `params` is of another type, or a space is neither box nor discrete.
     """
-    name, env, defaults = _find(env)
-    solved_at = SOLVED_AT.get(name)
-    if params is None:
-        params = defaults
-    elif not isinstance(params, type(defaults)):
-        raise TypeError(f"params of {name} must be its EnvParams, got {type(params).__name__}.")
-    elif _max_steps(params) != _max_steps(defaults):
-        solved_at = None
-    max_steps = _max_steps(params)
-    if max_steps is not None and max_steps < 1:
-        raise ValueError(f"max_steps_in_episode of {name} must be at least 1, got {max_steps}.")
-
-    def reset(key: jax.Array) -> tuple[jax.Array, PyTree]:
-        return jax.tree.map(_plain, env.reset_env(key, params))
-
-    key_like = jax.eval_shape(lambda: jax.random.key(0))
-    like = jax.eval_shape(reset, key_like)
-
-    def transition(key: jax.Array, state: PyTree, action: jax.Array):
-        obs, state, reward, terminated, _ = env.step_env(key, state, action, params)
-        truncated = env.is_truncated(state, params)
-        obs, state = jax.tree.map(lambda leaf, kind: jnp.asarray(leaf, kind.dtype), (obs, state), like)
-        return obs, state, jnp.asarray(reward, jnp.float32), jnp.asarray(terminated, bool), jnp.asarray(truncated, bool)
-
-    return Env(
-        name=name,
-        reset=reset,
-        transition=transition,
-        step=auto_reset(reset, transition),
-        observation_space=_space(name, env.observation_space(params)),
-        action_space=_space(name, env.action_space(params)),
-        max_steps=max_steps,
-        solved_at=solved_at,
-    )
-
-
-def _find(env: Any) -> tuple[str, Any, Any]:
-    """The name, the gymnax ``Environment`` and its default parameters, from an id or an ``Environment``."""
-    import gymnax
-    from gymnax.environments.environment import Environment
-
-    if isinstance(env, Environment):
-        return env.name, env, env.default_params
-    if not isinstance(env, str):
-        raise TypeError(f"env must be an environment id or a gymnax Environment, got {type(env).__name__}.")
-    if env not in {"CartPole-v0", *gymnax.registered_envs}:
-        raise ValueError(unknown_name("environment", env, ["CartPole-v0", *gymnax.registered_envs]))
-    try:
-        found, defaults = gymnax.make("CartPole-v1" if env == "CartPole-v0" else env)
-    except OSError as error:  # MNISTBandit-bsuite downloads its images
-        raise ValueError(f"{env} could not be made: {error}.") from None
-    return env, found, defaults.replace(max_steps_in_episode=200) if env == "CartPole-v0" else defaults
+    functions = env if isinstance(env, Functions) else from_gymnax(env, params, numbers)
+    if functions.max_steps is not None and functions.max_steps < 1:
+        raise ValueError(f"the time limit of {functions.name} must be at least 1 step, got {functions.max_steps}.")
+    for name, value in numbers.items():
+        if name not in functions.params and name != "max_steps_in_episode":
+            raise ValueError(unknown_name(f"parameter of {functions.name}", name, functions.params))
+        check_number(name, value)
+    given = {name: float(value) for name, value in numbers.items() if name in functions.params}
+    defaults = {**functions.params, **given}
+    _check_contract(functions, defaults)
+    return _bind(functions, defaults, given)
 
 
 def auto_reset(reset: Callable, transition: Callable) -> Callable:
@@ -100,22 +58,62 @@ def auto_reset(reset: Callable, transition: Callable) -> Callable:
     return step
 
 
+def _bind(functions: Functions, defaults: Mapping[str, float], numbers: Mapping[str, Any]) -> Env:
+    """The environment with `numbers` in place of the functions' own."""
+
+    def reset(key: jax.Array) -> tuple[jax.Array, PyTree]:
+        return jax.tree.map(_plain, functions.reset(key, **numbers))
+
+    like = jax.eval_shape(reset, jax.eval_shape(lambda: jax.random.key(0)))
+
+    def transition(key: jax.Array, state: PyTree, action: jax.Array):
+        if isinstance(functions.action_space, Box):
+            action = jnp.clip(action, functions.action_space.low, functions.action_space.high)
+        obs, state, reward, terminated, truncated = functions.step(key, state, action, **numbers)
+        obs, state = jax.tree.map(lambda leaf, kind: jnp.asarray(leaf, kind.dtype), (obs, state), like)
+        return obs, state, jnp.asarray(reward, jnp.float32), jnp.asarray(terminated, bool), jnp.asarray(truncated, bool)
+
+    return Env(
+        name=functions.name,
+        reset=reset,
+        transition=transition,
+        step=auto_reset(reset, transition),
+        observation_space=functions.observation_space or Box(like[0].shape, -np.inf, np.inf),
+        action_space=functions.action_space,
+        max_steps=functions.max_steps,
+        solved_at=functions.solved_at,
+        truncation_gap=functions.max_steps or 1,
+        params=defaults,
+        bind=lambda others: _bind(functions, defaults, {**numbers, **others}),
+    )
+
+
+def _check_contract(functions: Functions, numbers: Mapping[str, float]) -> None:
+    """Raises ValueError or TypeError, in one sentence, where `functions` break the contract of `Functions`."""
+    name = functions.name
+    if not isinstance(functions.action_space, Box | Discrete):
+        raise TypeError(f"action_space of {name} must be a Box or Discrete, got {type(functions.action_space).__name__}.")
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    began = jax.eval_shape(partial(functions.reset, **numbers), key)
+    if not (isinstance(began, tuple) and len(began) == 2):
+        raise ValueError(f"reset of {name} must return (obs, state).")
+    if any(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in jax.tree.leaves(began)):
+        raise ValueError(f"the state of {name} must hold numbers; keep a key as jax.random.key_data.")
+    space = functions.observation_space
+    if isinstance(space, Box) and began[0].shape != space.shape:
+        raise ValueError(f"reset of {name} gives observations of the shape {began[0].shape}, its space says {space.shape}.")
+    shape = functions.action_space.shape if isinstance(functions.action_space, Box) else ()
+    action = jax.ShapeDtypeStruct(shape, jnp.float32 if isinstance(functions.action_space, Box) else jnp.int32)
+    stepped = jax.eval_shape(partial(functions.step, **numbers), key, began[1], action)
+    if not (isinstance(stepped, tuple) and len(stepped) == 5):
+        raise ValueError(f"step of {name} must return (obs, state, reward, terminated, truncated).")
+    if jax.tree.map(jnp.shape, began) != jax.tree.map(jnp.shape, stepped[:2]):
+        raise ValueError(f"step of {name} must return obs and state of the structure and shapes that reset gives them.")
+    if any(jnp.shape(scalar) for scalar in stepped[2:]):
+        raise ValueError(f"reward, terminated and truncated of {name} must be scalars.")
+
+
 def _plain(leaf: Any) -> jax.Array:
     """An array of one fixed type, so that a scan can carry it: floats become float32, and it is not weakly typed."""
     array = jnp.asarray(leaf)
     return array.astype(jnp.float32 if jnp.issubdtype(array.dtype, jnp.floating) else array.dtype)
-
-
-def _max_steps(params: Any) -> int | None:
-    limit = getattr(params, "max_steps_in_episode", None)
-    return None if limit is None else int(limit)
-
-
-def _space(name: str, space: Any) -> Box | Discrete:
-    from gymnax.environments import spaces
-
-    if isinstance(space, spaces.Discrete):
-        return Discrete(int(space.n))
-    if isinstance(space, spaces.Box):
-        return Box(tuple(space.shape or ()), space.low, space.high)
-    raise TypeError(f"{name} has a {type(space).__name__} space; only Box and Discrete spaces are taken.")

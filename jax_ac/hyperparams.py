@@ -1,14 +1,12 @@
-"""Hyperparameters: one NamedTuple of numbers per algorithm, and what values are allowed.
+"""Hyperparameters: one NamedTuple of numbers per algorithm, to which those of the environment are added.
 
 Importing this file costs nothing: it needs no JAX, so that the command line can check its arguments at once.
 """
 
-import math
-import operator
-import struct
+import functools
+from collections import namedtuple
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from jax_ac.errors import unknown_name
 
 if TYPE_CHECKING:
     import jax
@@ -40,114 +38,119 @@ class KerasHyperparams(NamedTuple):
     adam_eps: Number = 1e-7
 
 
-class Range(NamedTuple):
-    """The values from `low` to `high`; `open_low` and `open_high` leave the ends out."""
+class ReinforceHyperparams(NamedTuple):
+    """The numbers of `reinforce`; each may be a float or a float array.
 
-    low: float
-    high: float
-    open_low: bool = False
-    open_high: bool = False
-
-    def holds(self, value: float) -> bool:
-        """Whether `value` is finite and within the range."""
-        above = value > self.low if self.open_low else value >= self.low
-        below = value < self.high if self.open_high else value <= self.high
-        return math.isfinite(value) and above and below
-
-    def __str__(self) -> str:
-        if self.high == math.inf:
-            return f"a finite number {'greater than' if self.open_low else 'of at least'} {self.low:g}"
-        return f"in {'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
-
-
-ALLOWED = {
-    "learning_rate": Range(0, math.inf),
-    "gamma": Range(0, 1),
-    "vf_coef": Range(0, math.inf),
-    "huber_delta": Range(0, math.inf, open_low=True),
-    "adam_b1": Range(0, 1, open_high=True),
-    "adam_b2": Range(0, 1, open_high=True),
-    "adam_eps": Range(0, math.inf, open_low=True),
-}
-
-SHAPE_FIXING = {
-    "hidden_sizes", "network", "num_episodes", "num_envs", "num_steps", "num_epochs", "num_minibatches", "max_steps",
-}  # fmt: skip
-
-
-def check_number(name: str, value: Any) -> float:
-    """`value` as a float, if the hyperparameter `name` may have it, also after rounding to float32.
-
-    Raises:
-      TypeError: if it is not a number.
-      ValueError: if it is NaN, infinite or out of the range in `ALLOWED`.
+    Attributes:
+      learning_rate: Adam's step size.
+      gamma: the discount factor per step.
+      vf_coef: the weight of the baseline's loss.
+      ent_coef: the weight of the entropy bonus.
+      max_grad_norm: the gradient's global norm is clipped to this.
     """
-    try:
-        if isinstance(value, str | bool):
-            raise TypeError
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {value!r}.") from None
-    allowed = ALLOWED.get(name, Range(-math.inf, math.inf, True, True))
-    if not allowed.holds(number):
-        raise ValueError(f"{name} must be {allowed}, got {number:g}.")
-    if not allowed.holds(_as_float32(number)):
-        raise ValueError(f"{name} must be {allowed} also in float32, where {number!r} is {_as_float32(number):g}.")
-    return number
+
+    learning_rate: Number = 3e-3
+    gamma: Number = 0.99
+    vf_coef: Number = 0.5
+    ent_coef: Number = 0.0
+    max_grad_norm: Number = 0.5
 
 
-def _as_float32(number: float) -> float:
-    try:
-        return struct.unpack("f", struct.pack("f", number))[0]
-    except OverflowError:
-        return math.inf
+class OneStepHyperparams(NamedTuple):
+    """The numbers of `one_step`; each may be a float or a float array.
 
-
-def check_name(name: str, fields: tuple[str, ...]) -> None:
-    """Raises ValueError unless `name` is one of the hyperparameters `fields`."""
-    if name in fields:
-        return
-    if name in SHAPE_FIXING:
-        raise ValueError(
-            f"{name} fixes the shape of the compiled program and cannot be swept inside one; "
-            f"build one algorithm per value. Sweepable: {', '.join(fields)}."
-        )
-    raise ValueError(unknown_name("hyperparameter", name, fields))
-
-
-def check_hyperparams(hyperparams: Any) -> Any:
-    """The NamedTuple `hyperparams` with floats in every field, if they are numbers that the fields may have.
-
-    Raises:
-      TypeError: if it is not a NamedTuple, or a field is not a number.
-      ValueError: if a number is out of its range.
+    Attributes:
+      learning_rate: Adam's step size.
+      gamma: the discount factor per step.
+      trace_lambda: λ, the decay of eligibility traces; 0 is the one-step actor-critic.
+      vf_coef: the critic's step size relative to the actor's.
+      max_grad_norm: the gradient's global norm is clipped to this.
     """
-    if not hasattr(hyperparams, "_fields"):
-        raise TypeError(f"hyperparams must be a NamedTuple such as alg.hyperparams, got {type(hyperparams).__name__}.")
-    numbers = (check_number(name, value) for name, value in zip(hyperparams._fields, hyperparams, strict=True))
-    return type(hyperparams)(*numbers)
+
+    learning_rate: Number = 1e-3
+    gamma: Number = 0.99
+    trace_lambda: Number = 0.0
+    vf_coef: Number = 0.5
+    max_grad_norm: Number = 0.5
+
+
+class A2CHyperparams(NamedTuple):
+    """The numbers of `a2c`; each may be a float or a float array.
+
+    Attributes:
+      learning_rate: the optimizer's step size; annealed linearly to 0 where `total_steps` is given.
+      gamma: the discount factor per step.
+      gae_lambda: λ of the advantage estimate; 1 is the n-step return to the end of the rollout.
+      vf_coef: the weight of the critic's loss.
+      ent_coef: the weight of the entropy bonus.
+      max_grad_norm: the gradient's global norm is clipped to this.
+      second_moment_decay: of RMSProp (or of Adam's second moment).
+      eps: added to the root of the second moment.
+    """
+
+    learning_rate: Number = 7e-4
+    gamma: Number = 0.99
+    gae_lambda: Number = 1.0
+    vf_coef: Number = 0.5
+    ent_coef: Number = 0.01
+    max_grad_norm: Number = 0.5
+    second_moment_decay: Number = 0.99
+    eps: Number = 1e-5
+
+
+class PPOHyperparams(NamedTuple):
+    """The numbers of `ppo`; each may be a float or a float array.
+
+    Attributes:
+      learning_rate: Adam's step size; annealed linearly to 0 where `total_steps` is given.
+      gamma: the discount factor per step.
+      gae_lambda: λ of the advantage estimate.
+      clip_eps: ε, how far the probability ratio, and with value clipping the value, may move.
+      vf_coef: the weight of the critic's loss.
+      ent_coef: the weight of the entropy bonus.
+      max_grad_norm: the gradient's global norm is clipped to this.
+      adam_eps: Adam's ε.
+    """
+
+    learning_rate: Number = 2.5e-4
+    gamma: Number = 0.99
+    gae_lambda: Number = 0.95
+    clip_eps: Number = 0.2
+    vf_coef: Number = 0.5
+    ent_coef: Number = 0.01
+    max_grad_norm: Number = 0.5
+    adam_eps: Number = 1e-5
+
+
+ENV_PREFIX = "env_"
+"""What the names of an environment's numbers begin with among an algorithm's hyperparameters."""
+
+
+@functools.cache
+def _with_env_fields(kind: type, names: tuple[str, ...]) -> type:
+    return namedtuple(kind.__name__, (*kind._fields, *names))  # pyright: ignore
+
+
+def with_env(hyperparams: Any, env_params: Mapping[str, Any]) -> Any:
+    """The NamedTuple `hyperparams` with the environment's numbers as further fields, ``env_<name>``."""
+    kind = _with_env_fields(type(hyperparams), tuple(ENV_PREFIX + name for name in env_params))
+    return kind(*hyperparams, *env_params.values())
+
+
+def env_numbers(hyperparams: Any) -> dict[str, Any]:
+    """The environment's numbers among the hyperparameters, by their own names."""
+    numbers = hyperparams._asdict().items()
+    return {name.removeprefix(ENV_PREFIX): value for name, value in numbers if name.startswith(ENV_PREFIX)}
 
 
 def or_defaults(hyperparams: Any, defaults: Any) -> Any:
-    """`hyperparams`, or `defaults` where None. Raises TypeError unless both are the same NamedTuple."""
+    """`hyperparams`, or `defaults` where None; numbers of the environment that they lack are the defaults'.
+
+    Raises TypeError unless both are of the same algorithm.
+    """
     if hyperparams is None:
         return defaults
-    if type(hyperparams) is not type(defaults):
+    if not hasattr(hyperparams, "_fields") or hyperparams._fields != defaults._fields[: len(hyperparams._fields)]:
         wanted, given = type(defaults).__name__, type(hyperparams).__name__
         raise TypeError(f"hyperparams must be a {wanted}, as alg.hyperparams is, got {given}.")
-    return hyperparams
-
-
-def check_positive(name: str, value: Any, limit: int = 2**31) -> int:
-    """`value` as an int, if it is a whole number of at least 1 and below `limit`; else TypeError or ValueError."""
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number, got {value!r}.") from None
-    if not 1 <= number < limit:
-        raise ValueError(f"{name} must be at least 1{'' if number < 1 else f' and less than {limit:,}'}, got {number}.")
-    return number
+    return type(defaults)(*hyperparams, *defaults[len(hyperparams) :])

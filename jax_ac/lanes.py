@@ -1,6 +1,5 @@
 """Lanes: settings x seeds, laid out in one row."""
 
-import itertools
 import math
 import operator
 from collections import Counter
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jax_ac.hyperparams import check_name, check_number, check_positive
+from jax_ac.checks import check_number, check_positive
 
 
 class Lanes(NamedTuple):
@@ -25,35 +24,6 @@ class Lanes(NamedTuple):
     seed: np.ndarray
     hyperparams: Any
     shape: tuple[int, ...]
-
-
-def grid(hyperparams: Any, **values: Iterable[float]) -> Any:
-    """Every combination of the given values, the first-named varying slowest.
-
-    Args:
-      hyperparams: the defaults for the fields not named, such as ``alg.hyperparams``.
-      **values: numbers to try, by the name of the hyperparameter.
-
-    Returns:
-      The same NamedTuple, every leaf float32 ``[H]``.
-
-    Raises:
-      ValueError: if a name is not a hyperparameter of the algorithm (one that fixes shapes is said to), a list is empty, or
-        a number is out of its range.
-      TypeError: if a value is not a list of numbers.
-    """
-    columns = {}
-    for name, column in values.items():
-        check_name(name, hyperparams._fields)
-        if isinstance(column, str) or not isinstance(column, Iterable):
-            raise TypeError(f"grid takes a list of numbers for {name}, got {column!r}.")
-        columns[name] = [check_number(name, value) for value in column]
-        if not columns[name]:
-            raise ValueError(f"grid needs at least one value for {name}.")
-    settings = list(itertools.product(*columns.values()))
-    swept = {name: [setting[i] for setting in settings] for i, name in enumerate(columns)}
-    fixed = {name: [check_number(name, getattr(hyperparams, name))] * len(settings) for name in hyperparams._fields}
-    return type(hyperparams)(**{name: np.asarray(column, np.float32) for name, column in (fixed | swept).items()})
 
 
 def lay_out(seeds: int | Iterable[int], hyperparams: Any) -> Lanes:

@@ -1,11 +1,19 @@
 """Losses: named pieces, element by element, and the assembled losses."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
 
-from jax_ac.hyperparams import KerasHyperparams
-from jax_ac.types import Distribution, Estimate, LossParts, Transition
+from jax_ac.hyperparams import KerasHyperparams, OneStepHyperparams, PPOHyperparams
+from jax_ac.protocols import Distribution
+from jax_ac.returns import normalize
+from jax_ac.types import Estimate, LossParts, Transition
+
+ValueLoss = Callable[[jax.Array, jax.Array, jax.Array, Any], jax.Array]
+"""``(value, target, value at the time of acting, ε) -> loss``, all ``[B]`` but ε."""
 
 
 def policy_gradient(log_prob: jax.Array, advantage: jax.Array) -> jax.Array:
@@ -14,6 +22,23 @@ def policy_gradient(log_prob: jax.Array, advantage: jax.Array) -> jax.Array:
     Sutton & Barto (2018), section 13.4. Both arguments and the result are ``[...]``.
     """
     return -log_prob * advantage
+
+
+def clipped_surrogate(ratio: jax.Array, advantage: jax.Array, clip_eps: Any) -> jax.Array:
+    """-min(rₜ Âₜ, clip(rₜ, 1-ε, 1+ε) Âₜ), with rₜ = π(aₜ|sₜ) / π_old(aₜ|sₜ). Schulman et al. (2017), eq. 7. ``[...]``."""
+    return -jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip_eps, 1 + clip_eps) * advantage)
+
+
+def squared_error(value: jax.Array, target: jax.Array, old_value: jax.Array, clip_eps: Any) -> jax.Array:
+    """½ (v(sₜ) - Gₜ)², ``[...]``: a `ValueLoss` that does not clip."""
+    del old_value, clip_eps
+    return 0.5 * jnp.square(value - target)
+
+
+def clipped_squared_error(value: jax.Array, target: jax.Array, old_value: jax.Array, clip_eps: Any) -> jax.Array:
+    """½ max((v - G)², (v_old + clip(v - v_old, -ε, ε) - G)²), ``[...]``. Huang et al. (2022), detail 9."""
+    clipped = old_value + jnp.clip(value - old_value, -clip_eps, clip_eps)
+    return 0.5 * jnp.maximum(jnp.square(value - target), jnp.square(clipped - target))
 
 
 def keras_actor_critic_loss(
@@ -49,3 +74,85 @@ def keras_actor_critic_loss(
     value_loss = jnp.sum(critic, where=mask)
     entropy = jnp.mean(distribution.entropy(), where=mask)
     return policy_loss + hyperparams.vf_coef * value_loss, LossParts(policy_loss, value_loss, entropy)
+
+
+def policy_gradient_loss(
+    distribution: Distribution, value: jax.Array, batch: Transition, estimate: Estimate, hyperparams: Any
+) -> tuple[jax.Array, LossParts]:
+    """Mean over steps of -log π(aₜ|sₜ) Âₜ + c ½ (v(sₜ) - Gₜ)² - β H(π(·|sₜ)). Mnih et al. (2016), section 4.
+
+    Args:
+      distribution: π(·|sₜ), ``[B]``.
+      value: v(sₜ), ``[B]``.
+      batch: steps, ``[B, ...]``.
+      estimate: Gₜ and Âₜ, ``[B]``.
+      hyperparams: reads `vf_coef` (c) and `ent_coef` (β).
+
+    Returns:
+      The scalar loss and its parts, means over steps.
+    """
+    mask = batch.mask
+    policy_loss = jnp.mean(policy_gradient(distribution.log_prob(batch.action), estimate.advantage), where=mask)
+    value_loss = jnp.mean(0.5 * jnp.square(value - estimate.value_target), where=mask)
+    entropy = jnp.mean(distribution.entropy(), where=mask)
+    loss = policy_loss + hyperparams.vf_coef * value_loss - hyperparams.ent_coef * entropy
+    return loss, LossParts(policy_loss, value_loss, entropy)
+
+
+def eligibility(
+    distribution: Distribution, value: jax.Array, batch: Transition, estimate: Estimate, hyperparams: OneStepHyperparams
+) -> tuple[jax.Array, LossParts]:
+    """-(log π(aₜ|sₜ) + c v(sₜ)), mean over steps: the negative of what eligibility traces add up the gradients of.
+
+    Sutton & Barto (2018), section 13.6. Arguments as in `policy_gradient_loss`; reads `vf_coef` (c). What is reported is
+    -log π(aₜ|sₜ) δₜ and ½ δₜ².
+    """
+    log_prob = distribution.log_prob(batch.action)
+    parts = LossParts(
+        policy_loss=jnp.mean(policy_gradient(log_prob, estimate.advantage)),
+        value_loss=jnp.mean(0.5 * jnp.square(value - estimate.value_target)),
+        entropy=jnp.mean(distribution.entropy()),
+    )
+    return -jnp.mean(log_prob + hyperparams.vf_coef * value), parts
+
+
+def ppo_loss(
+    distribution: Distribution,
+    value: jax.Array,
+    batch: Transition,
+    estimate: Estimate,
+    hyperparams: PPOHyperparams,
+    *,
+    value_loss: ValueLoss = clipped_squared_error,
+) -> tuple[jax.Array, LossParts]:
+    """Proximal policy optimization: mean of clipped surrogate + c value loss - β H. Schulman et al. (2017), eq. 9.
+
+    Advantages are normalized over the minibatch (Huang et al. 2022, detail 7). `approx_kl` is the mean of (r - 1) - log r
+    (Schulman 2020, "Approximating KL divergence", k₃), `clip_fraction` that of |r - 1| > ε.
+
+    Args:
+      distribution: π(·|sₜ), ``[B]``.
+      value: v(sₜ), ``[B]``.
+      batch: steps, ``[B, ...]``; `log_prob` and `value` are those at the time of acting.
+      estimate: Gₜ and Âₜ, ``[B]``.
+      hyperparams: reads `clip_eps` (ε), `vf_coef` (c) and `ent_coef` (β).
+      value_loss: `clipped_squared_error` or `squared_error`.
+
+    Returns:
+      The scalar loss and its parts, means over steps.
+    """
+    mask = batch.mask
+    log_ratio = distribution.log_prob(batch.action) - batch.log_prob
+    ratio = jnp.exp(log_ratio)
+    advantage = normalize(estimate.advantage, mask, epsilon=1e-8)
+    policy = jnp.mean(clipped_surrogate(ratio, advantage, hyperparams.clip_eps), where=mask)
+    critic = jnp.mean(value_loss(value, estimate.value_target, batch.value, hyperparams.clip_eps), where=mask)
+    entropy = jnp.mean(distribution.entropy(), where=mask)
+    parts = LossParts(
+        policy_loss=policy,
+        value_loss=critic,
+        entropy=entropy,
+        approx_kl=jnp.mean((ratio - 1) - log_ratio, where=mask),
+        clip_fraction=jnp.mean(jnp.abs(ratio - 1) > hyperparams.clip_eps, where=mask, dtype=jnp.float32),
+    )
+    return policy + hyperparams.vf_coef * critic - hyperparams.ent_coef * entropy, parts

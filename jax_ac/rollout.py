@@ -1,39 +1,52 @@
 """Rollouts: a policy acts in environments under `lax.scan` and leaves a trajectory."""
 
+from functools import partial
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 
 from jax_ac import tree
-from jax_ac.types import Env, Policy, Transition
+from jax_ac.checks import check_positive
+from jax_ac.policies import repeat_memory
+from jax_ac.protocols import Policy, Rollout
+from jax_ac.types import Ends, Env, Experience, PyTree, Transition
 
 
-def episodes(key: jax.Array, env: Env, policy: Policy, *, num_episodes: int = 1) -> Transition:
-    """N whole episodes, padded to the environment's time limit.
+def episodes(num_episodes: int = 1) -> Rollout:
+    """N whole episodes, padded to the environment's time limit T.
 
-    Args:
-      key: a PRNG key.
-      env: an environment with a time limit T (`max_steps`).
-      policy: ``obs [N, O] -> (distribution, value [N])``.
-      num_episodes: N.
-
-    Returns:
-      The trajectory, leaves ``[T, N, ...]``; `mask` is False after each episode's last step, where the state stands still
-      and the reward is 0.
-
-    Raises:
-      ValueError: if the environment has no time limit.
+    Leaves of the trajectory are ``[T, N, ...]``; `mask` is False after each episode's last step, where the state stands
+    still and the reward is 0. Acting raises ValueError if the environment has no time limit.
     """
+    num_episodes = check_positive("num_episodes", num_episodes)
+    return Rollout(lambda key, env, policy: (), partial(_play, num_episodes), None)
+
+
+def unroll(num_envs: int, num_steps: int) -> Rollout:
+    """T steps of N environments, each reset as soon as its episode ends; the next rollout goes on where this one ends.
+
+    Leaves of the trajectory are ``[T, N, ...]``. Where an episode was truncated, `next_value` is the value of its final
+    observation. Of those, as many are kept as there can be truncations, not one per step
+    (`experiments/bootstrap_storage.py`).
+    """
+    num_envs, num_steps = check_positive("num_envs", num_envs), check_positive("num_steps", num_steps)
+    return Rollout(partial(_start, num_envs), partial(_continue, num_steps), num_envs * num_steps)
+
+
+def _play(num_episodes: int, key: jax.Array, env: Env, policy: Policy, acting: tuple) -> tuple[tuple, Experience]:
     if env.max_steps is None:
         raise ValueError(f"whole episodes need a time limit; {env.name} has none.")
     key_reset, key_action, key_env = jax.random.split(key, 3)
     obs, state = jax.vmap(env.reset)(jax.random.split(key_reset, num_episodes))
+    memory = repeat_memory(policy, num_episodes)
     alive = jnp.ones(num_episodes, bool)
-    noise = jax.eval_shape(policy, obs)[0].noise(key_action, (env.max_steps,))
+    noise = jax.eval_shape(policy.act, obs, memory, alive)[0].noise(key_action, (env.max_steps,))
 
     def step(carry, inputs):
-        obs, state, alive = carry
+        obs, state, memory, alive, first = carry
         noise, key_env = inputs
-        distribution, value = policy(obs)
+        distribution, value, next_memory = policy.act(obs, memory, first)
         action = distribution.sample_from(noise)
         stepped = jax.vmap(env.transition)(jax.random.split(key_env, num_episodes), state, action)
         next_obs, next_state, reward, terminated, truncated = stepped
@@ -42,13 +55,134 @@ def episodes(key: jax.Array, env: Env, policy: Policy, *, num_episodes: int = 1)
             action=action,
             log_prob=distribution.log_prob(action),
             value=value,
+            next_value=value,  # shifted below
             reward=jnp.where(alive, reward, 0.0),
             terminated=terminated & alive,
             truncated=truncated & alive,
+            first=first,
             mask=alive,
         )
-        obs, state = tree.select(alive, (next_obs, next_state), (obs, state))
-        return (obs, state, alive & ~(terminated | truncated)), transition
+        goes_on = (next_obs, next_state, next_memory)
+        obs, state, memory = tree.select(alive, goes_on, (obs, state, memory))
+        return (obs, state, memory, alive & ~(terminated | truncated), jnp.zeros_like(first)), transition
 
-    _, trajectory = jax.lax.scan(step, (obs, state, alive), (noise, jax.random.split(key_env, env.max_steps)))
-    return trajectory
+    start = (obs, state, memory, alive, alive)
+    end, trajectory = jax.lax.scan(step, start, (noise, jax.random.split(key_env, env.max_steps)))
+    _, last_value, _ = policy.act(end[0], end[2], end[4])
+    trajectory = trajectory._replace(next_value=jnp.concatenate([trajectory.value[1:], last_value[None]]))
+    return acting, Experience(trajectory, memory, _whole_episodes(trajectory))
+
+
+def _whole_episodes(trajectory: Transition) -> Ends:
+    lengths = jnp.sum(trajectory.mask, axis=0, dtype=jnp.int32)  # [N]
+    returns = jnp.sum(trajectory.reward, axis=0)
+    return Ends(jnp.ones(lengths.shape, bool), returns, lengths, jnp.cumsum(lengths, dtype=jnp.int32))
+
+
+class Acting(NamedTuple):
+    """Where `unroll` stands between two rollouts, leaves ``[N, ...]``.
+
+    Attributes:
+      env_state, obs: of each environment.
+      memory: the policy's, before it has seen `obs`.
+      first: whether `obs` begins an episode.
+      episode_return, episode_length: of the unfinished episodes, float32 and int32.
+    """
+
+    env_state: PyTree
+    obs: jax.Array
+    memory: PyTree
+    first: jax.Array
+    episode_return: jax.Array
+    episode_length: jax.Array
+
+
+class Finals(NamedTuple):
+    """The final observations of truncated episodes, and the policy's memory there: leaves ``[K, N, ...]``; how many, ``[N]``.
+
+    Each environment can be truncated at most K times in T steps.
+    """
+
+    obs: jax.Array
+    memory: PyTree
+    num_finals: jax.Array
+
+    def add(self, truncated: jax.Array, obs: jax.Array, memory: PyTree) -> "Finals":
+        """With those of the environments that were `truncated`, ``[N]``."""
+        num_slots, num_envs = self.obs.shape[:2]
+        slot = jnp.where(truncated, self.num_finals, num_slots)  # out of bounds, and dropped, where not truncated
+
+        def put(slots: jax.Array, final: jax.Array) -> jax.Array:
+            return slots.at[slot, jnp.arange(num_envs)].set(final, mode="drop")
+
+        memory = jax.tree.map(put, self.memory, memory)
+        return Finals(put(self.obs, obs), memory, self.num_finals + truncated)
+
+
+def _start(num_envs: int, key: jax.Array, env: Env, policy: Policy) -> Acting:
+    obs, state = jax.vmap(env.reset)(jax.random.split(key, num_envs))
+    none = jnp.zeros(num_envs, jnp.int32)
+    return Acting(state, obs, repeat_memory(policy, num_envs), jnp.ones(num_envs, bool), none.astype(jnp.float32), none)
+
+
+def _continue(num_steps: int, key: jax.Array, env: Env, policy: Policy, acting: Acting) -> tuple[Acting, Experience]:
+    num_envs = len(acting.first)
+    key_action, key_env = jax.random.split(key)
+    noise = jax.eval_shape(policy.act, acting.obs, acting.memory, acting.first)[0].noise(key_action, (num_steps,))
+    step_keys = jax.random.split(key_env, (num_steps, num_envs))
+    num_slots = 1 + (num_steps - 1) // env.truncation_gap
+    slots = jax.tree.map(lambda leaf: jnp.zeros((num_slots, *leaf.shape), leaf.dtype), (acting.obs, acting.memory))
+    finals = Finals(*slots, jnp.zeros(num_envs, jnp.int32))
+    step = partial(_step, env, policy)
+    (end, finals), (trajectory, ends) = jax.lax.scan(step, (acting, finals), (noise, step_keys))
+    trajectory = trajectory._replace(next_value=_next_values(policy, trajectory, end, finals))
+    ends = jax.tree.map(lambda leaf: leaf.reshape(-1), ends)  # [T N], in order of time
+    ends = ends._replace(env_step=jnp.arange(1, num_steps * num_envs + 1, dtype=jnp.int32))
+    return end, Experience(trajectory, acting.memory, ends)
+
+
+def _step(env: Env, policy: Policy, carry: tuple[Acting, Finals], inputs: tuple[jax.Array, jax.Array]):
+    """One step of all environments: ``carry, (noise, keys) -> carry, (transition, ends)``."""
+    acting, finals = carry
+    noise, keys = inputs
+    distribution, value, memory = policy.act(acting.obs, acting.memory, acting.first)
+    action = distribution.sample_from(noise)
+    stepped = jax.vmap(env.step)(keys, acting.env_state, action)
+    obs, env_state, reward, terminated, truncated, final_obs = stepped
+    truncated = truncated & ~terminated
+    ended = terminated | truncated
+    episode_return, episode_length = acting.episode_return + reward, acting.episode_length + 1
+    transition = Transition(
+        obs=acting.obs,
+        action=action,
+        log_prob=distribution.log_prob(action),
+        value=value,
+        next_value=value,  # replaced by `_next_values`
+        reward=reward,
+        terminated=terminated,
+        truncated=truncated,
+        first=acting.first,
+        mask=jnp.ones_like(ended),
+    )
+    ends = Ends(ended, episode_return, episode_length, episode_length)
+    acting = Acting(
+        env_state=env_state,
+        obs=obs,
+        memory=memory,
+        first=ended,
+        episode_return=jnp.where(ended, 0.0, episode_return),
+        episode_length=jnp.where(ended, 0, episode_length),
+    )
+    return (acting, finals.add(truncated, final_obs, memory)), (transition, ends)
+
+
+def _next_values(policy: Policy, trajectory: Transition, end: Acting, finals: Finals) -> jax.Array:
+    """v(sₜ₊₁), ``[T, N]``: the next step's value, but that of the final observation where truncated."""
+    _, last_value, _ = policy.act(end.obs, end.memory, end.first)
+    following = jnp.concatenate([trajectory.value[1:], last_value[None]])
+    num_slots, num_envs = finals.obs.shape[:2]
+    flat_obs, flat_memory = tree.flatten_time((finals.obs, finals.memory))
+    _, values, _ = policy.act(flat_obs, flat_memory, jnp.zeros(num_slots * num_envs, bool))
+    slot = jnp.maximum(jnp.cumsum(trajectory.truncated, axis=0) - 1, 0)  # [T, N]
+    at_truncation = jnp.take_along_axis(values.reshape(num_slots, num_envs), slot, axis=0)
+    return jnp.where(trajectory.truncated, at_truncation, following)

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jax_ac.hyperparams import check_positive, or_defaults
+from jax_ac.checks import check_positive
+from jax_ac.hyperparams import or_defaults
 from jax_ac.lanes import Lanes, lay_out
+from jax_ac.protocols import Algorithm, check_algorithm
 from jax_ac.schedule import Marks, Schedule
 from jax_ac.tiles import make_tiles
-from jax_ac.types import Algorithm, Metrics, PyTree, check_algorithm
+from jax_ac.types import Metrics, PyTree
 
 SEGMENT_UPDATES = 50
 """Updates in one compiled call: between two calls the host reports, and gives the places of finished lanes to others."""

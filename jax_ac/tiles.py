@@ -16,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_ac import tree
-from jax_ac.hyperparams import check_positive
-from jax_ac.types import Algorithm, PyTree, TrainState
+from jax_ac.checks import check_positive
+from jax_ac.protocols import Algorithm
+from jax_ac.types import PyTree, TrainState
 
 DEFAULT_WIDTH = {"cpu": 16}
 """Lanes per tile: on a CPU core few enough that an update's activations stay in its cache."""

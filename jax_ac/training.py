@@ -8,13 +8,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_ac.hyperparams import check_positive, or_defaults
+from jax_ac.budget import choose_updates
+from jax_ac.hyperparams import or_defaults
 from jax_ac.lanes import Lanes, lay_out
+from jax_ac.protocols import Algorithm, check_algorithm
 from jax_ac.tiles import Slots, gather, make_tiles
-from jax_ac.types import Algorithm, PyTree, TrainState, check_algorithm
+from jax_ac.types import PyTree, TrainState
 
 
-def train(algorithm: Algorithm, key: jax.Array, num_updates: int, hyperparams: Any = None) -> tuple[TrainState, PyTree]:
+def train(
+    algorithm: Algorithm,
+    key: jax.Array,
+    num_updates: int | None = None,
+    hyperparams: Any = None,
+    *,
+    total_steps: int | None = None,
+) -> tuple[TrainState, PyTree]:
     """One training run: `init`, then `num_updates` steps. Pure: jit it, vmap it, scan it, differentiate it.
 
     Update u uses the key ``fold_in(key, u)``.
@@ -22,18 +31,20 @@ def train(algorithm: Algorithm, key: jax.Array, num_updates: int, hyperparams: A
     Args:
       algorithm: from a preset or `actor_critic`.
       key: a PRNG key; ``jax.random.key(i)`` is seed i.
-      num_updates: U, a Python integer.
+      num_updates: U, a Python integer; where None, that of `total_steps`, or else those that the algorithm anneals over.
       hyperparams: the algorithm's NamedTuple, scalar leaves; its defaults where None.
+      total_steps: U, said in environment steps: a multiple of those of an update.
 
     Returns:
       The final state, and the metrics with leaves ``[U]``.
 
     Raises:
       TypeError: if `hyperparams` is another algorithm's, or `num_updates` is not a whole number.
-      ValueError: if a hyperparameter carries an axis, or `num_updates` is below 1.
+      ValueError: if a hyperparameter carries an axis, `num_updates` is below 1 or more than the algorithm anneals over, or
+        `total_steps` does not divide (the sentence names the two nearest that do).
     """
     check_algorithm(algorithm)
-    num_updates = check_positive("num_updates", num_updates)
+    num_updates = _choose_updates(algorithm, num_updates, total_steps)
     numbers = or_defaults(hyperparams, algorithm.hyperparams)
     numbers = jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), numbers)
     if any(number.ndim for number in numbers):
@@ -48,9 +59,10 @@ def train(algorithm: Algorithm, key: jax.Array, num_updates: int, hyperparams: A
 def train_many(
     algorithm: Algorithm,
     seeds: int | Iterable[int],
-    num_updates: int,
+    num_updates: int | None = None,
     hyperparams: Any = None,
     *,
+    total_steps: int | None = None,
     tile_width: int | None = None,
     devices: Any = None,
 ) -> tuple[TrainState, PyTree]:
@@ -64,8 +76,9 @@ def train_many(
     Args:
       algorithm: from a preset or `actor_critic`.
       seeds: a number of seeds S, meaning 0 ... S - 1, or the seeds themselves.
-      num_updates: U; a lane that stops when solved reports blanks after that.
+      num_updates: U, as `train` takes it; a lane that stops when solved reports blanks after that.
       hyperparams: the algorithm's NamedTuple; a leaf that is ``[H]``, as `grid` makes them, adds a leading axis H.
+      total_steps: U, said in environment steps.
       tile_width: lanes per tile; chosen for the device where None.
       devices: all local devices where None.
 
@@ -73,10 +86,10 @@ def train_many(
       The final states, leaves ``[S, ...]``, and the metrics, leaves ``[S, U]``; with H settings ``[H, S, ...]``.
 
     Raises:
-      ValueError, TypeError: see `grid` for hyperparameters; seeds must be distinct integers in [0, 2^32).
+      ValueError, TypeError: see `train`, and `grid` for hyperparameters; seeds must be distinct integers in [0, 2^32).
     """
     check_algorithm(algorithm)
-    num_updates = check_positive("num_updates", num_updates)
+    num_updates = _choose_updates(algorithm, num_updates, total_steps)
     lanes = lay_out(seeds, or_defaults(hyperparams, algorithm.hyperparams))
     tiles = make_tiles(algorithm, len(lanes.seed), num_updates, width=tile_width, devices=devices)
     tiles.compile()
@@ -84,6 +97,11 @@ def train_many(
     waves = [tiles.advance(tiles.states(), _slots(lanes, start, tiles.num_slots, num_updates)) for start in first]
     tile_results = [result for states, metrics in waves for result in zip(states, metrics, strict=True)]
     return jax.tree.map(lambda rows: _unflatten(rows, lanes.shape), gather(tile_results))
+
+
+def _choose_updates(algorithm: Algorithm, num_updates: int | None, total_steps: int | None) -> int:
+    per_update, most = algorithm.steps_per_update, algorithm.num_updates
+    return choose_updates(num_updates, total_steps, steps_per_update=per_update, most=most)
 
 
 def _slots(lanes: Lanes, start: int, num_slots: int, limit: int) -> Slots:

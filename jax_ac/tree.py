@@ -34,3 +34,13 @@ def blank(tree: PyTree) -> PyTree:
 def flatten_time(tree: PyTree) -> PyTree:
     """Leaves ``[T, N, ...]`` as ``[T N, ...]``: steps of a trajectory as a batch."""
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), tree)
+
+
+def swap_time(tree: PyTree) -> PyTree:
+    """Leaves ``[T, N, ...]`` as ``[N, T, ...]``, and back."""
+    return jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), tree)
+
+
+def scale(factor: jax.Array, leaf: jax.Array) -> jax.Array:
+    """`factor` ``[N]`` times `leaf` ``[N, ...]``."""
+    return factor.reshape(-1, *(1,) * (leaf.ndim - 1)) * leaf

@@ -1,4 +1,4 @@
-"""The data of jax_ac: what flows between the pure functions, and the shape of those functions.
+"""The data of jax_ac: what flows between the pure functions.
 
 Legend of shapes, used in every docstring: T steps, N environments or episodes, B = T N in a batch, O observation dims,
 A actions, U updates, L lanes, S seeds, H hyperparameter settings. Time is the leading axis of a trajectory: leaves are
@@ -8,11 +8,11 @@ A lane is one training run: one (hyperparameter setting, seed) pair. A tile is a
 into one program and run on one device.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
-import optax
 
 PyTree = Any
 
@@ -44,9 +44,14 @@ class Env(NamedTuple):
         an automatic reset. Where the episode ended, `obs` and `state` begin the next one; `final_obs` is always the
         observation that the action led to.
       observation_space: `Box` or `Discrete`.
-      action_space: `Box` or `Discrete`.
+      action_space: `Box` or `Discrete`; real actions beyond a box are clipped to it by `transition`.
       max_steps: the time limit in steps per episode, or None.
       solved_at: the running return above which the task counts as solved, or None.
+      truncation_gap: at least so many steps lie between two truncations: the time limit, or 1 where nothing is known.
+      params: its numbers that can be set and swept, by name.
+      bind: ``(numbers) -> Env``: the same environment with these numbers, arrays or floats, in place of its own.
+      reward_scale: what the learner multiplies rewards with (`transforms.scale_rewards`); reports show them unscaled.
+      normalized: whether the learner normalizes observations by their running moments (`transforms.normalize_observations`).
     """
 
     name: str
@@ -57,49 +62,85 @@ class Env(NamedTuple):
     action_space: Box | Discrete
     max_steps: int | None
     solved_at: float | None
+    truncation_gap: int
+    params: Mapping[str, float]
+    bind: Callable[[Mapping[str, Any]], "Env"]
+    reward_scale: Any = 1.0
+    normalized: bool = False
 
 
-class Distribution(Protocol):
-    """A distribution over actions; batch axes lead.
+class Functions(NamedTuple):
+    """An environment as two bare functions; `make_env` checks that they keep this contract.
 
-    `noise` must read no more than the shapes of the distribution's fields: rollouts draw it before there is an observation.
+    Attributes:
+      reset: ``(key) -> (obs, state)``: starts an episode. `obs` is one array; `state` is a pytree of number arrays.
+      step: ``(key, state, action) -> (obs, state, reward, terminated, truncated)``: one step of an episode, without any
+        reset; never called beyond an episode's end. `obs` and `state` have the structure and shapes that `reset` gives
+        them; `reward` is a real scalar, `terminated` and `truncated` are bool scalars (see `Env`).
+      action_space: `Discrete`, actions int32 ``[]``, or `Box`, actions float32 of its shape, already clipped to it.
+      observation_space: an unbounded `Box` of the shape of `obs` where None.
+      max_steps: if a number, `truncated` comes at exactly this step of an episode, and at no other; None: whenever it likes.
+      solved_at: the running return above which the task counts as solved.
+      name: for the reports.
+      params: the functions' numbers that can be set and swept: keyword arguments that both accept, with their defaults.
     """
 
-    def sample(self, key: jax.Array) -> jax.Array: ...
-    def noise(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array: ...
-    def sample_from(self, noise: jax.Array) -> jax.Array: ...
-    def log_prob(self, action: jax.Array) -> jax.Array: ...
-    def entropy(self) -> jax.Array: ...
-    def mode(self) -> jax.Array: ...
-
-
-class Network(Protocol):
-    """What an actor-critic network must offer; every flax.linen module with this call does."""
-
-    def init(self, rngs: Any, *args: Any) -> PyTree:
-        """Parameters from a key and an observation ``[..., O]``."""
-        ...
-
-    def apply(self, variables: Any, *args: Any) -> Any:
-        """``(distribution over actions [...], value [...])`` from parameters and observations ``[..., O]``."""
-        ...
+    reset: Callable[..., tuple[jax.Array, PyTree]]
+    step: Callable[..., tuple[jax.Array, PyTree, jax.Array, jax.Array, jax.Array]]
+    action_space: Box | Discrete
+    observation_space: Box | Discrete | None = None
+    max_steps: int | None = None
+    solved_at: float | None = None
+    name: str = "custom"
+    params: Mapping[str, float] = {}
 
 
 class Transition(NamedTuple):
     """A trajectory, every leaf ``[T, N, ...]``.
 
-    `mask` is True on real steps; the padding after an episode's end repeats its final state and carries zero reward.
-    `log_prob` and `value` are the behaviour policy's, at the time of acting.
+    Attributes:
+      obs, action, reward: sₜ, aₜ, rₜ₊₁.
+      log_prob, value: log π(aₜ|sₜ) and v(sₜ) of the behaviour policy, at the time of acting.
+      next_value: v(sₜ₊₁) of the same policy, where sₜ₊₁ is what the action led to, before any reset.
+      terminated, truncated: how the episode ended at this step, if it did.
+      first: whether an episode began at this step.
+      mask: True on real steps; the padding after an episode's end repeats its final state and carries zero reward.
     """
 
     obs: jax.Array
     action: jax.Array
     log_prob: jax.Array
     value: jax.Array
+    next_value: jax.Array
     reward: jax.Array
     terminated: jax.Array
     truncated: jax.Array
+    first: jax.Array
     mask: jax.Array
+
+
+class Ends(NamedTuple):
+    """Where episodes ended in a trajectory, in their order, ``[E]``.
+
+    Attributes:
+      ended: bool; the other fields hold only where True.
+      episode_return: undiscounted, from the episode's start, float32.
+      episode_length: int32.
+      env_step: environment steps of the trajectory up to this end, this one included, int32.
+    """
+
+    ended: jax.Array
+    episode_return: jax.Array
+    episode_length: jax.Array
+    env_step: jax.Array
+
+
+class Experience(NamedTuple):
+    """What a rollout brings back: a trajectory, the policy's memory at its first step (``[N, ...]``), and its ends."""
+
+    trajectory: Transition
+    memory: PyTree
+    ends: Ends
 
 
 class Estimate(NamedTuple):
@@ -109,12 +150,26 @@ class Estimate(NamedTuple):
     advantage: jax.Array
 
 
-class LossParts(NamedTuple):
-    """The parts of a loss, scalars, for the report."""
+class Examples(NamedTuple):
+    """What a loss is computed from; the leading axis of every leaf is that of the examples.
 
-    policy_loss: jax.Array
-    value_loss: jax.Array
-    entropy: jax.Array
+    Steps ``[B, ...]`` with memory ``()``, or for a network with memory sequences ``[N, T, ...]`` and the memory ``[N, ...]``
+    at their first step. Observations are as the network sees them.
+    """
+
+    steps: Transition
+    estimate: Estimate
+    memory: PyTree
+
+
+class LossParts(NamedTuple):
+    """The parts of a loss, scalars, for the report; NaN where a loss has no such part."""
+
+    policy_loss: Any
+    value_loss: Any
+    entropy: Any
+    approx_kl: Any = math.nan
+    clip_fraction: Any = math.nan
 
 
 class TrainState(NamedTuple):
@@ -123,10 +178,12 @@ class TrainState(NamedTuple):
     Attributes:
       params: the network's parameters.
       opt_state: the optimizer's state.
+      acting: what the rollout carries on: environments, observations, memory, unfinished episodes' accounts.
+      moments: of the observations, where they are normalized; else ``()``.
       num_updates: updates done, int32.
       num_episodes: episodes finished, int32.
       env_steps: environment steps taken, int32.
-      running_return: exponential moving average of episode returns, from 0 (`algorithms.RUNNING_RETURN_RATE`).
+      running_return: exponential moving average of episode returns (`accounts.RUNNING_RETURN_RATE`); NaN before the first.
       solved_update, solved_episode, solved_step: the update, episode and environment step, each counted from 0, at which
         the running return first exceeded `Env.solved_at`; -1 where that has not happened.
       diverged_update: the update, counted from 0, whose loss, gradient or new parameters were not finite; -1 where that
@@ -136,6 +193,8 @@ class TrainState(NamedTuple):
 
     params: PyTree
     opt_state: PyTree
+    acting: PyTree
+    moments: PyTree
     num_updates: jax.Array
     num_episodes: jax.Array
     env_steps: jax.Array
@@ -162,6 +221,10 @@ class Metrics(NamedTuple):
       policy_loss, value_loss: the parts of the loss, as the algorithm sums or averages them.
       entropy: mean entropy of the policy over the update's steps, in nats.
       grad_norm: global norm of the gradient, before any clipping.
+      approx_kl: estimate of KL(behaviour policy, policy), in nats; NaN where the loss does not report it.
+      clip_fraction: fraction of the probability ratios that were clipped; NaN where the loss does not report it.
+
+    Where an update takes several gradient steps, the last six are means over them.
     """
 
     episode_return: jax.Array
@@ -173,39 +236,5 @@ class Metrics(NamedTuple):
     value_loss: jax.Array
     entropy: jax.Array
     grad_norm: jax.Array
-
-
-Policy = Callable[[jax.Array], tuple[Distribution, jax.Array]]
-"""``obs [..., O] -> (distribution, value [...])``."""
-
-Rollout = Callable[[jax.Array, Env, Policy], Transition]
-"""``(key, env, policy) -> trajectory [T, N, ...]``."""
-
-Advantage = Callable[[Transition, Any], Estimate]
-"""``(trajectory, hyperparams) -> estimate [T, N]``."""
-
-Loss = Callable[[Distribution, jax.Array, Transition, Estimate, Any], tuple[jax.Array, LossParts]]
-"""``(distribution, value [B], batch, estimate, hyperparams) -> (scalar loss, its parts)``; B = T N, flattened."""
-
-Optimizer = Callable[[Any], optax.GradientTransformation]
-"""``(hyperparams) -> optimizer``; it is rebuilt inside the trace, so that changing a number never recompiles."""
-
-
-class Algorithm(NamedTuple):
-    """A training algorithm as two pure functions and its default numbers; hashable.
-
-    Attributes:
-      init: ``(key, hyperparams) -> TrainState``.
-      step: ``(key, state, hyperparams) -> (TrainState, Metrics)``: one update.
-      hyperparams: the defaults, a NamedTuple of floats; pass arrays in the same shape to train with others.
-    """
-
-    init: Callable[[jax.Array, Any], TrainState]
-    step: Callable[[jax.Array, TrainState, Any], tuple[TrainState, Metrics]]
-    hyperparams: Any
-
-
-def check_algorithm(algorithm: Any) -> None:
-    """Raises TypeError unless it is an `Algorithm`."""
-    if not isinstance(algorithm, Algorithm):
-        raise TypeError(f"algorithm must come from a preset or actor_critic, got {type(algorithm).__name__}.")
+    approx_kl: jax.Array
+    clip_fraction: jax.Array

@@ -1,18 +1,25 @@
-"""Updates: one gradient step, and the optimizers that optax lacks."""
+"""Updates: gradient steps from an experience, and the optimizers.
+
+The data of an update are examples, along the leading axis of every leaf: steps ``[B, ...]``, or for a network with memory
+whole sequences ``[N, T, ...]``.
+"""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from jax_ac import tree
 from jax_ac.batching import lane_by_lane
+from jax_ac.checks import check_positive
 from jax_ac.numerics import safe_sqrt
-from jax_ac.types import PyTree
+from jax_ac.types import Examples, PyTree
 
 
-class GradientStep(NamedTuple):
+class Improved(NamedTuple):
     """The new parameters and optimizer state, the loss, what it reports, and the global norm of its gradient."""
 
     params: PyTree
@@ -22,20 +29,128 @@ class GradientStep(NamedTuple):
     grad_norm: jax.Array
 
 
+class Improve(NamedTuple):
+    """How parameters are improved from examples.
+
+    Attributes:
+      init: ``(optimizer, params) -> opt_state``.
+      step: ``(key, loss, optimizer, params, opt_state, examples, hyperparams) -> Improved``, where
+        ``loss(params, examples, hyperparams) -> (scalar, LossParts)``.
+    """
+
+    init: Callable[[optax.GradientTransformation, PyTree], PyTree]
+    step: Callable[..., Improved]
+
+
 def gradient_step(
     loss: Callable[..., tuple[jax.Array, Any]],
     params: PyTree,
     opt_state: PyTree,
     optimizer: optax.GradientTransformation,
     *data: PyTree,
-) -> GradientStep:
+) -> Improved:
     """θ' = θ + optimizer(∇ loss(θ, *data)), for a loss that returns (scalar, what to report).
 
     `loss` must not close over arrays; whatever it reads comes in `data`.
     """
     (value, parts), grads = lane_by_lane(jax.value_and_grad(loss, has_aux=True))(params, *data)
     updates, opt_state = optimizer.update(grads, opt_state, params)
-    return GradientStep(optax.apply_updates(params, updates), opt_state, value, parts, optax.tree.norm(grads))
+    return Improved(optax.apply_updates(params, updates), opt_state, value, parts, optax.tree.norm(grads))
+
+
+def gradient_steps(num_epochs: int = 1, num_minibatches: int = 1) -> Improve:
+    """E epochs over the examples, each shuffled and cut into M minibatches, one gradient step per minibatch.
+
+    With one of each it is one step on all examples. What is reported are means over the steps.
+    """
+    num_epochs = check_positive("num_epochs", num_epochs)
+    num_minibatches = check_positive("num_minibatches", num_minibatches)
+    return Improve(lambda optimizer, params: optimizer.init(params), partial(_epochs, num_epochs, num_minibatches))
+
+
+def _epochs(
+    num_epochs: int,
+    num_minibatches: int,
+    key: jax.Array,
+    loss: Callable,
+    optimizer: optax.GradientTransformation,
+    params: PyTree,
+    opt_state: PyTree,
+    examples: Examples,
+    hyperparams: Any,
+) -> Improved:
+    if num_epochs == num_minibatches == 1:
+        return gradient_step(loss, params, opt_state, optimizer, examples, hyperparams)
+    num_examples = len(jax.tree.leaves(examples)[0])
+    permute = partial(jax.random.permutation, x=num_examples)
+    order = jax.vmap(permute)(jax.random.split(key, num_epochs)).reshape(num_epochs * num_minibatches, -1)  # [E M, B / M]
+
+    def step(carry: tuple[PyTree, PyTree], index: jax.Array):
+        minibatch = jax.tree.map(lambda leaf: leaf[index], examples)
+        improved = gradient_step(loss, *carry, optimizer, minibatch, hyperparams)
+        return (improved.params, improved.opt_state), improved[2:]
+
+    (params, opt_state), reports = jax.lax.scan(step, (params, opt_state), order)
+    return Improved(params, opt_state, *jax.tree.map(lambda report: jnp.mean(report, axis=0), reports))
+
+
+class Traced(NamedTuple):
+    """The optimizer's state, and the eligibility trace of each environment, leaves ``[N, ...]``."""
+
+    opt_state: PyTree
+    trace: PyTree
+
+
+def eligibility_traces(num_envs: int) -> Improve:
+    """zₜ = γ λ zₜ₋₁ + ∇e(θ),  θ' = θ + optimizer(-mean over N of δₜ zₜ), one trace per environment.
+
+    Sutton & Barto (2018), section 13.6, where e is log π(aₜ|sₜ) plus the weighted value (the negative of the loss), and δ
+    the TD error (`Estimate.advantage`). An episode begins with z = 0. Reads `gamma` and `trace_lambda`.
+    """
+
+    def init(optimizer: optax.GradientTransformation, params: PyTree) -> Traced:
+        trace = jax.tree.map(lambda leaf: jnp.zeros((num_envs, *leaf.shape), leaf.dtype), params)
+        return Traced(optimizer.init(params), trace)
+
+    return Improve(init, _trace_step)
+
+
+def _trace_step(
+    key: Any, loss: Any, optimizer: Any, params: Any, opt_state: Traced, examples: Examples, hyperparams: Any
+) -> Improved:
+    del key
+
+    def traced_gradient(params, trace, examples, hyperparams):
+        one_each = jax.tree.map(lambda leaf: leaf[:, None], examples)  # N batches of one example
+        gradient = jax.vmap(jax.value_and_grad(loss, has_aux=True), in_axes=(None, 0, None))
+        (values, parts), grads = gradient(params, one_each, hyperparams)
+        decay = jnp.where(examples.steps.first, 0.0, hyperparams.gamma * hyperparams.trace_lambda)  # [N]
+        td_error = examples.estimate.advantage  # [N]
+        trace = jax.tree.map(lambda z, g: tree.scale(decay, z) + g, trace, grads)
+        direction = jax.tree.map(lambda z: jnp.mean(tree.scale(td_error, z), axis=0), trace)
+        return trace, direction, jax.tree.map(jnp.mean, (values, parts))
+
+    results = lane_by_lane(traced_gradient)(params, opt_state.trace, examples, hyperparams)
+    trace, direction, (value, parts) = results
+    updates, inner = optimizer.update(direction, opt_state.opt_state, params)
+    params = optax.apply_updates(params, updates)
+    return Improved(params, Traced(inner, trace), value, parts, optax.tree.norm(direction))
+
+
+def clipped_adam(hyperparams: Any, eps: Any = 1e-8) -> optax.GradientTransformation:
+    """Adam (Kingma & Ba 2015) after clipping the gradient's global norm; reads `learning_rate` and `max_grad_norm`."""
+    adam = optax.adam(hyperparams.learning_rate, eps=eps)
+    return optax.chain(optax.clip_by_global_norm(hyperparams.max_grad_norm), adam)
+
+
+def clipped_rmsprop(hyperparams: Any) -> optax.GradientTransformation:
+    """RMSProp after clipping the gradient's global norm, as Mnih et al. (2016) use it (they share its second moment).
+
+    Reads `learning_rate`, `max_grad_norm`, `second_moment_decay` and `eps`, which is added to the root, as in PyTorch.
+    """
+    h = hyperparams
+    rmsprop = optax.rmsprop(h.learning_rate, decay=h.second_moment_decay, eps=h.eps, eps_in_sqrt=False)
+    return optax.chain(optax.clip_by_global_norm(h.max_grad_norm), rmsprop)
 
 
 def keras_adam(learning_rate: Any, b1: Any, b2: Any, eps: Any) -> optax.GradientTransformation:

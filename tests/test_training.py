@@ -11,7 +11,7 @@ import pytest
 import jax_ac
 from jax_ac import algorithms, losses, rollout
 from jax_ac.networks import SharedActorCritic
-from jax_ac.types import Algorithm
+from jax_ac.protocols import Algorithm
 
 UPDATES = 60
 

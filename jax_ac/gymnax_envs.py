@@ -1,0 +1,138 @@
+"""gymnax: its environments as `Functions`. The only file that knows gymnax."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jax_ac.errors import unknown_name
+from jax_ac.types import Box, Discrete, Functions, PyTree
+
+SOLVED_AT = {
+    "CartPole-v0": 195.0,
+    "CartPole-v1": 475.0,
+    "Acrobot-v1": -100.0,
+    "MountainCar-v0": -110.0,
+    "MountainCarContinuous-v0": 90.0,
+}
+"""Reward thresholds, from gymnasium's registry."""
+
+
+def from_gymnax(env: Any, params: Any, numbers: Mapping[str, Any]) -> Functions:
+    """A gymnax environment as functions of those of its numbers that may be traced."""
+    name, env, defaults = _find(env)
+    solved_at = SOLVED_AT.get(name)
+    limit = _max_steps(defaults)
+    if params is None:
+        params = defaults
+    elif not isinstance(params, type(defaults)):
+        raise TypeError(f"params of {name} must be its EnvParams, got {type(params).__name__}.")
+    if "max_steps_in_episode" in numbers:
+        params = params.replace(max_steps_in_episode=int(numbers["max_steps_in_episode"]))
+
+    def bound(given: Mapping[str, Any]) -> Any:
+        return _follow(name, params.replace(**{k: _like(getattr(params, k), v) for k, v in given.items()}), given)
+
+    def reset(key: jax.Array, **given: Any):
+        return env.reset_env(key, bound(given))
+
+    def step(key: jax.Array, state: PyTree, action: jax.Array, **given: Any):
+        obs, state, reward, terminated, _ = env.step_env(key, state, action, bound(given))
+        return obs, state, reward, terminated, env.is_truncated(state, bound(given))
+
+    functions = Functions(
+        reset=reset,
+        step=step,
+        action_space=_space(name, env.action_space(params)),
+        observation_space=_space(name, env.observation_space(params)),
+        max_steps=_max_steps(params),
+        solved_at=solved_at if _max_steps(params) == limit else None,
+        name=name,
+    )
+    return functions._replace(params=_traceable(functions, _scalars(params)))
+
+
+def _find(env: Any) -> tuple[str, Any, Any]:
+    """The name, the gymnax ``Environment`` and its default parameters, from an id or an ``Environment``."""
+    import gymnax
+    from gymnax.environments.environment import Environment
+
+    if isinstance(env, Environment):
+        return env.name, env, env.default_params
+    if not isinstance(env, str):
+        raise TypeError(f"env must be an environment id, a gymnax Environment or Functions, got {type(env).__name__}.")
+    if env not in {"CartPole-v0", *gymnax.registered_envs}:
+        raise ValueError(unknown_name("environment", env, ["CartPole-v0", *gymnax.registered_envs]))
+    try:
+        found, defaults = gymnax.make("CartPole-v1" if env == "CartPole-v0" else env)
+    except OSError as error:  # MNISTBandit-bsuite downloads its images
+        raise ValueError(f"{env} could not be made: {error}.") from None
+    return env, found, defaults.replace(max_steps_in_episode=200) if env == "CartPole-v0" else defaults
+
+
+def _scalars(params: Any) -> dict[str, float]:
+    """Parameters that are single numbers, but for the time limit, which fixes shapes, and what follows from others."""
+    values = {name: getattr(params, name) for name in params.__dataclass_fields__}
+    numbers = {name: float(value) for name, value in values.items() if type(value) in (int, float)}
+    return {name: value for name, value in numbers.items() if name not in {"max_steps_in_episode", *FOLLOWING}}
+
+
+FOLLOWING = ("total_mass", "polemass_length")
+"""Parameters of CartPole that follow from others: gymnax keeps them apart, so that setting one would contradict the other."""
+
+
+def _follow(name: str, params: Any, given: Mapping[str, Any]) -> Any:
+    if not name.startswith("CartPole") or not {"masscart", "masspole", "length"} & set(given):
+        return params
+    return params.replace(total_mass=params.masscart + params.masspole, polemass_length=params.masspole * params.length)
+
+
+def _traceable(functions: Functions, numbers: dict[str, float]) -> dict[str, float]:
+    """Those numbers that do not decide shapes or Python branches, found by tracing each."""
+    try:
+        _trace(functions, numbers)
+        return numbers
+    except TypeError:  # of which JAX's tracer errors are kinds
+        return {name: value for name, value in numbers.items() if _traces(functions, {name: value})}
+
+
+def _traces(functions: Functions, numbers: dict[str, float]) -> bool:
+    try:
+        _trace(functions, numbers)
+    except TypeError:
+        return False
+    return True
+
+
+def _trace(functions: Functions, numbers: dict[str, float]) -> None:
+    space = functions.action_space
+    action = jnp.zeros(space.shape if isinstance(space, Box) else (), jnp.int32)
+
+    def play(key: jax.Array, traced: dict[str, jax.Array]):
+        _, state = functions.reset(key, **traced)
+        return functions.step(key, state, action, **traced)
+
+    jax.eval_shape(play, jax.random.key(0), {name: jnp.float32(value) for name, value in numbers.items()})
+
+
+def _like(default: Any, value: Any) -> Any:
+    """`value` as the kind of number that `default` is."""
+    if not isinstance(value, jax.Array):
+        return type(default)(value)
+    return jnp.round(value).astype(jnp.int32) if isinstance(default, int) else value
+
+
+def _max_steps(params: Any) -> int | None:
+    limit = getattr(params, "max_steps_in_episode", None)
+    return None if limit is None else int(limit)
+
+
+def _space(name: str, space: Any) -> Box | Discrete:
+    from gymnax.environments import spaces
+
+    if isinstance(space, spaces.Discrete):
+        return Discrete(int(space.n))
+    if isinstance(space, spaces.Box):
+        return Box(tuple(space.shape or ()), space.low, space.high)
+    raise TypeError(f"{name} has a {type(space).__name__} space; only Box and Discrete spaces are taken.")

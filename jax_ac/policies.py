@@ -1,0 +1,73 @@
+"""Policies: a network with its parameters as rollouts and losses use it, with or without a memory."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jax_ac import tree
+from jax_ac.protocols import Distribution, Network, Policy, RecurrentNetwork
+from jax_ac.types import Box, Env, PyTree
+
+
+def init_params(network: Network | RecurrentNetwork, key: jax.Array, env: Env) -> PyTree:
+    """The network's parameters for observations of `env`."""
+    space = env.observation_space
+    obs = jnp.zeros(space.shape, jnp.float32) if isinstance(space, Box) else jnp.zeros((), jnp.int32)
+    if isinstance(network, RecurrentNetwork):
+        return network.init(key, obs, network.initial_memory())
+    return network.init(key, obs)
+
+
+def make_policy(network: Network | RecurrentNetwork, params: PyTree) -> Policy:
+    """The policy of a network with parameters."""
+    if isinstance(network, RecurrentNetwork):
+        initial = network.initial_memory()
+
+        def act(obs: jax.Array, memory: PyTree, first: jax.Array):
+            return network.apply(params, obs, _begin(first, initial, memory))
+
+        return Policy(initial, act)
+
+    def act_without(obs: jax.Array, memory: PyTree, first: jax.Array):
+        del first
+        return *network.apply(params, obs), memory
+
+    return Policy((), act_without)
+
+
+def replay(
+    network: Network | RecurrentNetwork, params: PyTree, obs: jax.Array, memory: PyTree, first: jax.Array
+) -> tuple[Distribution, jax.Array]:
+    """What the network says, with these parameters, along whole sequences.
+
+    Args:
+      network: with or without a memory.
+      params: its parameters.
+      obs: ``[T, N, ...]``, or ``[B, ...]`` for a network without memory.
+      memory: at the first step, ``[N, ...]``.
+      first: where the memory begins anew, as `obs` without the observation's axes.
+
+    Returns:
+      The distribution and the value, with the leading axes of `obs`.
+    """
+    if not isinstance(network, RecurrentNetwork):
+        return network.apply(params, obs)
+    policy = make_policy(network, params)
+
+    def step(memory: PyTree, inputs: Any):
+        distribution, value, memory = policy.act(inputs[0], memory, inputs[1])
+        return memory, (distribution, value)
+
+    return jax.lax.scan(step, memory, (obs, first))[1]
+
+
+def repeat_memory(policy: Policy, num: int) -> PyTree:
+    """The initial memory for N environments, leaves ``[N, ...]``."""
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num, *leaf.shape)), policy.initial_memory)
+
+
+def _begin(first: jax.Array, initial: PyTree, memory: PyTree) -> PyTree:
+    """The initial memory where an episode begins, else `memory`; leaves ``[N, ...]``, or without N."""
+    initial = jax.tree.map(lambda begin, leaf: jnp.broadcast_to(begin, leaf.shape), initial, memory)
+    return tree.select(first, initial, memory)
