@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from jax_ac.settings import zip_settings as zip_settings
     from jax_ac.training import train as train
     from jax_ac.training import train_many as train_many
+    from jax_ac.tuning import tuned as tuned
     from jax_ac.types import Box as Box
     from jax_ac.types import Discrete as Discrete
     from jax_ac.types import Functions as Functions
@@ -60,6 +61,7 @@ _HOMES = {
     "reinforce": "presets",
     "train": "training",
     "train_many": "training",
+    "tuned": "tuning",
     "uniform": "settings",
     "use_all_cores": "devices",
     "zip_settings": "settings",
@@ -88,6 +90,7 @@ __all__ = [
     "reinforce",
     "train",
     "train_many",
+    "tuned",
     "uniform",
     "use_all_cores",
     "zip_settings",

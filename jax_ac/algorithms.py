@@ -156,7 +156,7 @@ def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> 
         examples,
         hyperparams,
     )
-    advanced = finish_episodes(state, experience, env.solved_at)
+    advanced = finish_episodes(state, experience, parts.env.solved_at)
     advanced = advanced._replace(
         params=improved.params,
         opt_state=improved.opt_state,

@@ -79,7 +79,7 @@ def _scalars(params: Any) -> dict[str, float]:
 
 
 FOLLOWING = ("total_mass", "polemass_length")
-"""Parameters of CartPole that follow from others: gymnax keeps them apart, so that setting one would contradict the other."""
+"""Parameters of CartPole that follow from others; gymnax keeps them apart, so that setting one would contradict another."""
 
 
 def _follow(name: str, params: Any, given: Mapping[str, Any]) -> Any:

@@ -80,7 +80,7 @@ class A2CHyperparams(NamedTuple):
     Attributes:
       learning_rate: the optimizer's step size; annealed linearly to 0 where `total_steps` is given.
       gamma: the discount factor per step.
-      gae_lambda: λ of the advantage estimate; 1 is the n-step return to the end of the rollout.
+      gae_lambda: λ of the advantage estimate; 1 is the return to the end of the rollout, as in the paper.
       vf_coef: the weight of the critic's loss.
       ent_coef: the weight of the entropy bonus.
       max_grad_norm: the gradient's global norm is clipped to this.
@@ -88,11 +88,11 @@ class A2CHyperparams(NamedTuple):
       eps: added to the root of the second moment.
     """
 
-    learning_rate: Number = 7e-4
+    learning_rate: Number = 4e-3
     gamma: Number = 0.99
-    gae_lambda: Number = 1.0
+    gae_lambda: Number = 0.95
     vf_coef: Number = 0.5
-    ent_coef: Number = 0.01
+    ent_coef: Number = 0.0
     max_grad_norm: Number = 0.5
     second_moment_decay: Number = 0.99
     eps: Number = 1e-5

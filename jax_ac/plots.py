@@ -1,5 +1,6 @@
 """Pictures, with matplotlib; every function draws on axes and returns them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from matplotlib.figure import Figure
 
 from jax_ac import files, stats
 
-BLUE = "#0072B2"
-"""From the colour-blind-safe palette of Okabe & Ito (2008)."""
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colour-blind-safe: Okabe & Ito (2008)."""
+
+BLUE = PALETTE[0]
 
 
 def learning_curves(running_return: np.ndarray, *, solved_at: float | None = None, axes: Axes | None = None) -> Axes:
@@ -37,6 +40,31 @@ def learning_curves(running_return: np.ndarray, *, solved_at: float | None = Non
         axes.axhline(solved_at, color="0.35", linewidth=1, linestyle="--", label=f"solved at {solved_at:g}")
     axes.set(xlabel="update", ylabel="running return", xlim=(0, len(episodes)))
     axes.legend(loc="lower right", frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def sweep_curves(outcomes: Sequence[Any], *, solved_at: float | None = None, most: int = 7) -> Axes:
+    """The median over seeds for each setting of a sweep, best first: the best few in colour, the others grey.
+
+    Args:
+      outcomes: with `values`, `env_steps` ``[U]`` and `curves` ``[S, U]`` (`report.Outcome`).
+      solved_at: drawn as a dashed line where given.
+      most: how many are coloured.
+    """
+    axes = Figure(figsize=(8, 5), layout="constrained").add_subplot()
+    for rank, outcome in reversed(list(enumerate(outcomes))):
+        median = stats.nan_quantiles(_carry_forward(outcome.curves), (0.5,))[0]
+        label = ", ".join(f"{name} {value:g}" for name, value in outcome.values.items())
+        if rank < most:
+            axes.plot(outcome.env_steps, median, color=PALETTE[rank % len(PALETTE)], label=label, zorder=3 + most - rank)
+        else:
+            axes.plot(outcome.env_steps, median, color="0.8", linewidth=0.7)
+    if solved_at is not None:
+        axes.axhline(solved_at, color="0.35", linewidth=1, linestyle="--")
+    axes.set(xlabel="environment steps", ylabel="running return, median of the seeds")
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(handles[::-1], labels[::-1], loc="best", frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     return axes
 

@@ -44,14 +44,10 @@ def keras_actor_critic(
     """
     _check_env("keras_actor_critic", env)
     if not isinstance(env.action_space, Discrete):
-        raise ValueError(
-            f"keras_actor_critic takes discrete actions; those of {env.name} are real, shape {env.action_space.shape}."
-        )
+        raise ValueError(f"keras_actor_critic takes discrete actions; those of {env.name} are real.")
     shape = env.observation_space.shape if isinstance(env.observation_space, Box) else ()
     if len(shape) != 1:
-        raise ValueError(
-            f"keras_actor_critic takes observations that are vectors; those of {env.name} have the shape {shape}."
-        )
+        raise ValueError(f"keras_actor_critic takes observations that are vectors; those of {env.name} have shape {shape}.")
     _check_time_limit("keras_actor_critic", env)
     return actor_critic(
         env,
@@ -156,7 +152,7 @@ def a2c(
     """Synchronous advantage actor-critic: one gradient step per T steps of N environments.
 
     Mnih et al. (2016), algorithm S3 without the asynchrony: ∇ log π(aₜ|sₜ) Âₜ, a squared error for the value, an entropy
-    bonus, RMSProp, clipping of the global norm. Âₜ is GAE; its default λ = 1 is the paper's return to the rollout's end.
+    bonus, RMSProp, clipping of the global norm. Âₜ is GAE; with λ = 1 it is the paper's return to the rollout's end.
 
     Args:
       env: any.

@@ -48,9 +48,15 @@ def describe(progress: Progress) -> str:
     words = [
         f"{int(marks.num_updates.sum()):,} updates done",
         f"{solved} of {len(marks.frozen)} seeds solved",
-        f"running return {np.median(marks.running_return[progress.begun]):.0f}",
+        f"running return {_median(marks.running_return[progress.begun])}",
         f"{progress.updates_per_second:,.0f} updates/s",
         f"about {progress.seconds_left:.0f} s left",
     ]
     words[2:2] = [f"{diverged} diverged"] * bool(diverged) + [f"{waiting} waiting"] * bool(waiting)
     return ", ".join(words)
+
+
+def _median(returns: np.ndarray) -> str:
+    """Of the seeds of which an episode has ended."""
+    known = returns[~np.isnan(returns)]
+    return f"{np.median(known):.0f}" if len(known) else "not known yet"

@@ -3,6 +3,7 @@
 import csv
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from rich.table import Table
@@ -12,8 +13,47 @@ from jax_ac.runs import Run
 from jax_ac.types import Env
 
 
-def table(run: Run, title: str) -> Table:
-    """Seeds solved, episodes and environment steps to solve, and where the time went.
+class Outcome(NamedTuple):
+    """What a setting of a sweep came to.
+
+    Attributes:
+      values: what was set, by name.
+      seeds, returns, solved_step, diverged: per seed, ``[S]``; `returns` is the running return at the end.
+      env_steps: mean environment steps done after each update, ``[U]``.
+      curves: the running return, ``[S, U]``.
+    """
+
+    values: dict[str, float]
+    seeds: np.ndarray
+    returns: np.ndarray
+    solved_step: np.ndarray
+    diverged: np.ndarray
+    env_steps: np.ndarray
+    curves: np.ndarray
+
+    @property
+    def score(self) -> float:
+        """The interquartile mean of the returns; a seed that diverged, or finished no episode, counts as the worst."""
+        return stats.interquartile_mean(np.where(np.isnan(self.returns) | self.diverged, -np.inf, self.returns))
+
+
+def sweep_table(outcomes: list[Outcome], title: str, most: int = 20) -> Table:
+    """The settings, best first: the interquartile mean over seeds of the running return at the end, its extremes, solved."""
+    rows = Table(title=title, title_justify="left")
+    for name in (*outcomes[0].values, "running return, IQM", "min", "max", "seeds solved", "diverged"):
+        rows.add_column(name, justify="right")
+    for outcome in outcomes[:most]:
+        numbers = (outcome.score, np.nanmin(outcome.returns), np.nanmax(outcome.returns))
+        solved = f"{(outcome.solved_step >= 0).sum()} of {len(outcome.seeds)}"
+        values = [f"{value:g}" for value in outcome.values.values()]
+        rows.add_row(*values, *(f"{number:,.1f}" for number in numbers), solved, str(outcome.diverged.sum()))
+    if len(outcomes) > most:
+        rows.caption = f"the best {most} of {len(outcomes)}; sweep.csv holds all"
+    return rows
+
+
+def table(run: Run, env: Env, title: str) -> Table:
+    """Returns at the end, seeds solved and what that took where the task has a threshold, and where the time went.
 
     Seeds that were not solved count in every quantile, as needing more than they were given.
     """
@@ -23,18 +63,26 @@ def table(run: Run, title: str) -> Table:
     rows = Table(title=title, title_justify="left", show_header=False)
     rows.add_column(style="bold")
     rows.add_column()
-    verdict = f"{solved.sum()} of {len(solved)}"
     waiting = (marks.num_updates == 0) & ~diverged
-    for count, what in ((diverged.sum(), "diverged"), (waiting.sum(), "never begun")):
-        verdict += f", {count} {what}" if count else ""
-    rows.add_row("seeds solved", verdict)
-    rows.add_row("episodes to solve", _spread(np.where(solved, marks.solved_episode + 1, math.inf)))
-    rows.add_row("env steps to solve", _spread(np.where(solved, marks.solved_step + 1, math.inf)))
+    remarks = "".join(
+        f", {count} {what}" for count, what in ((diverged.sum(), "diverged"), (waiting.sum(), "never begun")) if count
+    )
+    if env.solved_at is None:
+        rows.add_row("seeds", f"{len(solved)}{remarks}")
+    else:
+        rows.add_row("seeds solved", f"{solved.sum()} of {len(solved)}{remarks}")
+        rows.add_row("episodes to solve", _spread(np.where(solved, marks.solved_episode + 1, math.inf)))
+        rows.add_row("env steps to solve", _spread(np.where(solved, marks.solved_step + 1, math.inf)))
+    begun = marks.running_return[~np.isnan(marks.running_return)]
+    rows.add_row("running return", _spread(begun) if len(begun) else "no episode has ended")
     rows.add_row("env steps in all", f"{marks.env_steps.sum(dtype=np.int64):,}")
     rows.add_row("compile time", f"{run.compile_seconds:.2f} s")
     updates = int(marks.num_updates.sum())
-    rate = updates / max(run.run_seconds, 1e-9)
-    rows.add_row("run time", f"{run.run_seconds:.2f} s ({updates:,} updates, {rate:,.0f}/s)")
+    seconds = max(run.run_seconds, 1e-9)
+    steps = marks.env_steps.sum(dtype=float) / seconds
+    rows.add_row(
+        "run time", f"{run.run_seconds:.2f} s ({updates:,} updates, {updates / seconds:,.0f}/s, {steps:,.0f} steps/s)"
+    )
     rows.add_row("ran on", f"{run.num_devices} device(s), {run.tile_width} lanes each, {run.utilisation:.0%} of them live")
     if run.interrupted:
         rows.add_row("interrupted", "the numbers are those of the updates done until then")
@@ -57,7 +105,8 @@ def write_lanes(run: Run, path: Path) -> None:
 def draw(run: Run, env: Env, path: Path) -> Path:
     """The learning curves of all lanes as a PNG file. Returns its path."""
     axes = plots.learning_curves(run.metrics.running_return, solved_at=env.solved_at)
-    axes.set_title(f"{env.name}: {(run.marks.solved_update >= 0).sum()} of {len(run.lanes.seed)} seeds solved")
+    solved = f"{(run.marks.solved_update >= 0).sum()} of {len(run.lanes.seed)} seeds solved"
+    axes.set_title(f"{env.name}: {solved}" if env.solved_at is not None else env.name)
     return plots.save(axes, path)
 
 

@@ -1,7 +1,7 @@
 """Rollouts: a policy acts in environments under `lax.scan` and leaves a trajectory."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -98,7 +98,7 @@ class Acting(NamedTuple):
 
 
 class Finals(NamedTuple):
-    """The final observations of truncated episodes, and the policy's memory there: leaves ``[K, N, ...]``; how many, ``[N]``.
+    """Final observations of truncated episodes, and the policy's memory there, ``[K, N, ...]``; how many, ``[N]``.
 
     Each environment can be truncated at most K times in T steps.
     """
@@ -109,11 +109,10 @@ class Finals(NamedTuple):
 
     def add(self, truncated: jax.Array, obs: jax.Array, memory: PyTree) -> "Finals":
         """With those of the environments that were `truncated`, ``[N]``."""
-        num_slots, num_envs = self.obs.shape[:2]
-        slot = jnp.where(truncated, self.num_finals, num_slots)  # out of bounds, and dropped, where not truncated
+        here = truncated[None] & (jnp.arange(len(self.obs))[:, None] == self.num_finals[None])  # [K, N]
 
         def put(slots: jax.Array, final: jax.Array) -> jax.Array:
-            return slots.at[slot, jnp.arange(num_envs)].set(final, mode="drop")
+            return tree.select(here, jnp.broadcast_to(final, slots.shape), slots)
 
         memory = jax.tree.map(put, self.memory, memory)
         return Finals(put(self.obs, obs), memory, self.num_finals + truncated)
@@ -132,7 +131,7 @@ def _continue(num_steps: int, key: jax.Array, env: Env, policy: Policy, acting: 
     step_keys = jax.random.split(key_env, (num_steps, num_envs))
     num_slots = 1 + (num_steps - 1) // env.truncation_gap
     slots = jax.tree.map(lambda leaf: jnp.zeros((num_slots, *leaf.shape), leaf.dtype), (acting.obs, acting.memory))
-    finals = Finals(*slots, jnp.zeros(num_envs, jnp.int32))
+    finals = Finals(slots[0], slots[1], jnp.zeros(num_envs, jnp.int32))
     step = partial(_step, env, policy)
     (end, finals), (trajectory, ends) = jax.lax.scan(step, (acting, finals), (noise, step_keys))
     trajectory = trajectory._replace(next_value=_next_values(policy, trajectory, end, finals))

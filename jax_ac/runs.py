@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jax_ac.budget import choose_updates
 from jax_ac.checks import check_positive
 from jax_ac.hyperparams import or_defaults
 from jax_ac.lanes import Lanes, lay_out
@@ -80,7 +81,8 @@ def run(
     algorithm: Algorithm,
     seeds: int | Iterable[int],
     *,
-    max_updates: int,
+    max_updates: int | None = None,
+    total_steps: int | None = None,
     hyperparams: Any = None,
     until_solved: bool = True,
     on_segment: Callable[[Progress], None] = lambda progress: None,
@@ -97,7 +99,8 @@ def run(
     Args:
       algorithm: from a preset or `actor_critic`.
       seeds: a number of seeds, or the seeds themselves.
-      max_updates: the limit per lane.
+      max_updates: the limit per lane; where None, that of `total_steps`, or else what the algorithm anneals over.
+      total_steps: the limit per lane in environment steps: a multiple of those of an update.
       hyperparams: the algorithm's NamedTuple, scalar or ``[H]`` leaves; its defaults where None.
       until_solved: whether a solved lane is done, also where the algorithm itself would go on.
       on_segment: called after each segment.
@@ -109,7 +112,13 @@ def run(
       ValueError, TypeError: as `train_many`, and if the metrics would not fit in memory.
     """
     check_algorithm(algorithm)
-    max_updates = check_positive("max_updates", max_updates)
+    max_updates = choose_updates(
+        max_updates,
+        total_steps,
+        steps_per_update=algorithm.steps_per_update,
+        most=algorithm.num_updates,
+        name="max_updates",
+    )
     segment_updates = check_positive("segment_updates", segment_updates)
     lanes = lay_out(seeds, or_defaults(hyperparams, algorithm.hyperparams))
     check_memory(len(lanes.seed), max_updates)

@@ -49,3 +49,10 @@ def nan_quantiles(values: np.ndarray, quantiles: tuple[float, ...]) -> np.ndarra
     if present.any():
         result[:, present] = np.nanquantile(values[:, present], quantiles, axis=0)
     return result
+
+
+def interquartile_mean(values: np.ndarray) -> float:
+    """The mean of the middle half of the runs, ``[S]`` (Agarwal et al. 2021); -inf if a run of -inf is in that half."""
+    from scipy.stats import trim_mean
+
+    return float(trim_mean(np.asarray(values, float), 0.25))

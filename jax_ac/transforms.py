@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -136,12 +137,7 @@ def _derive(env: Env, reset: Callable, transition: Callable, **params: float) ->
     """An environment whose functions are `reset` and `transition` of the inner one, with the numbers `params` of its own."""
 
     def build(inner: Env, own: dict[str, Any]) -> Env:
-        def outer_reset(key: jax.Array):
-            return reset(inner, key)
-
-        def outer_transition(key: jax.Array, state: PyTree, action: jax.Array):
-            return transition(inner, key, state, action, **own)
-
+        outer_reset, outer_transition = partial(reset, inner), partial(transition, inner, **own)
         return inner._replace(
             reset=outer_reset,
             transition=outer_transition,

@@ -1,8 +1,10 @@
-"""Every test sees two CPU devices, strict shapes, and warnings as errors."""
+"""Every test sees two CPU devices, strict shapes, and warnings as errors; programs once compiled are kept on disk."""
 
 import os
+from pathlib import Path
 
 os.environ["NPROC"] = "1"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "jax"))
 
 import jax
 

@@ -1,155 +1,56 @@
-"""One update of the preset against NumPy and against Keras itself; the accounts of a lane; what the preset cannot take."""
-
-from functools import partial
-from pathlib import Path
+"""What `actor_critic` assembles: accounts and marks against Python; freezing; schedules; networks of another library."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from numpy_actor_critic import Adam, Weights, gradient, normalized_returns
+from flax import nnx
+from played import keras_with, of_lengths
 
 import jax_ac
-from jax_ac import losses, rollout
-from jax_ac.algorithms import actor_critic
-from jax_ac.algorithms import normalized_returns as our_normalized_returns
+from jax_ac import advantages, algorithms, losses, rollout
+from jax_ac.accounts import running_returns
+from jax_ac.distributions import Categorical
 from jax_ac.networks import SharedActorCritic
-from jax_ac.types import Metrics, Transition
-from jax_ac.update import keras_adam
-
-KERAS_STEPS = Path(__file__).parent / "data" / "keras_steps.npz"  # from experiments/keras_steps.py
-
-
-def to_params(weights):
-    """Our parameters from weights in Keras's order."""
-    hidden, hidden_bias, actor, actor_bias, critic, critic_bias = map(jnp.float32, weights)
-    return {
-        "params": {
-            "hidden_0": {"kernel": hidden, "bias": hidden_bias},
-            "actor": {"kernel": actor, "bias": actor_bias},
-            "critic": {"kernel": critic, "bias": critic_bias},
-        }
-    }
+from jax_ac.policies import make_policy
+from jax_ac.types import Ends, Metrics
+from jax_ac.update import clipped_adam
 
 
-def to_weights(params):
-    names = [(layer, part) for layer in ("hidden_0", "actor", "critic") for part in ("kernel", "bias")]
-    return Weights(*(np.asarray(params["params"][layer][part], np.float64) for layer, part in names))
+def shared(env, **arguments):
+    return SharedActorCritic(env.observation_space, env.action_space, **arguments)
 
 
-def replay(observations, actions, max_steps=200):
-    """A rollout that plays a recorded episode, padded."""
-    length = len(actions)
-
-    def recorded(key, env, policy):
-        obs = jnp.zeros((max_steps, 1, 4)).at[:length, 0].set(observations)
-        action = jnp.zeros((max_steps, 1), jnp.int32).at[:length, 0].set(actions)
-        mask = (jnp.arange(max_steps) < length)[:, None]
-        distribution, value = policy(obs)
-        ends = jnp.zeros((max_steps, 1), bool)
-        log_prob = distribution.log_prob(action)
-        return Transition(obs, action, log_prob, value, mask.astype(jnp.float32), ends, ends, mask)
-
-    return recorded
-
-
-def keras_with(env, play, stop_gradient=False):
-    """The preset with another rollout in its place."""
-    return actor_critic(
-        env,
-        SharedActorCritic(2),
-        rollout=play,
-        advantage=our_normalized_returns,
-        loss=partial(losses.keras_actor_critic_loss, stop_gradient=stop_gradient),
-        optimizer=lambda h: keras_adam(h.learning_rate, h.adam_b1, h.adam_b2, h.adam_eps),
-        hyperparams=jax_ac.KerasHyperparams(),
-    )
+@pytest.mark.parametrize("start", [np.nan, 0.0, -7.5])
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.7, 1.0])
+def test_running_returns_against_python(start, rate):
+    rng = np.random.default_rng(int(10 * rate))
+    for num_ends in (1, 2, 50):
+        ended, returns = rng.random(num_ends) < rate, np.float32(rng.normal(-100, 50, num_ends))
+        expected, running = [], start
+        for has_ended, episode_return in zip(ended, returns, strict=True):
+            if has_ended:
+                running = episode_return if np.isnan(running) else 0.05 * episode_return + 0.95 * running
+            expected.append(running)
+        nothing = np.zeros(num_ends, np.int32)
+        garbage = np.where(ended, returns, np.inf)  # where no episode ended nothing must be read
+        ours = running_returns(jnp.float32(start), Ends(*map(jnp.asarray, (ended, garbage, nothing, nothing))))
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-4)
 
 
-def float_hyperparams(algorithm):
-    return jax.tree.map(jnp.float32, algorithm.hyperparams)
-
-
-def test_three_updates_are_those_of_keras(cartpole):
-    recorded = np.load(KERAS_STEPS, allow_pickle=False)
-    state = None
-    for update in range(3):
-        algorithm = keras_with(cartpole, replay(recorded[f"observations_{update}"], recorded[f"actions_{update}"]))
-        if state is None:
-            state = algorithm.init(jax.random.key(0), float_hyperparams(algorithm))
-            state = state._replace(params=to_params([recorded[f"weights_0_{i}"] for i in range(6)]))
-        state, metrics = algorithm.step(jax.random.key(0), state, float_hyperparams(algorithm))
-        np.testing.assert_allclose(metrics.policy_loss + metrics.value_loss, recorded[f"loss_{update}"], rtol=1e-5)
-        for i, ours in enumerate(to_weights(state.params)):
-            np.testing.assert_allclose(ours, recorded[f"weights_{update + 1}_{i}"], atol=1e-5)
-
-
-@pytest.mark.parametrize("stop_gradient", [False, True])
-def test_one_update_is_that_of_numpy(cartpole, stop_gradient):
-    """From the weights and the episode of the preset's own rollout, in float64 NumPy."""
-    algorithm = jax_ac.keras_actor_critic(cartpole, stop_gradient=stop_gradient)
-    hyperparams = float_hyperparams(algorithm)
-    for seed in range(5):
-        key = jax.random.key(seed)
-        state = algorithm.init(key, hyperparams)
-        policy = partial(SharedActorCritic(2).apply, state.params)
-        trajectory = rollout.episodes(key, cartpole, policy)
-        length = int(trajectory.mask.sum())
-        observations, actions = np.float64(trajectory.obs[:length, 0]), np.asarray(trajectory.action[:length, 0])
-        stepped, metrics = algorithm.step(key, state, hyperparams)
-        weights = to_weights(state.params)
-        grads = gradient(weights, observations, actions, stop_gradient)
-        expected, _ = Adam.start(weights).step(weights, grads)
-        moments = to_weights(stepped.opt_state.mu)  # 0.1 g after one step
-        largest = max(np.abs(grad).max() for grad in grads)
-        for ours, theirs, moment, grad in zip(to_weights(stepped.params), expected, moments, grads, strict=True):
-            np.testing.assert_allclose(moment / 0.1, grad, rtol=1e-5, atol=1e-5 * largest)
-            clear = np.abs(grad) > 1e-5  # Adam divides by |g| + ε, so that float32 shows where g is as small as ε
-            assert np.mean(clear | (grad == 0)) > 0.95
-            np.testing.assert_allclose(ours[clear], theirs[clear], atol=1e-5)
-        np.testing.assert_allclose(metrics.grad_norm, np.sqrt(sum((g**2).sum() for g in grads)), rtol=1e-5)
-        assert metrics.episode_length == metrics.episode_return == metrics.env_steps == length
-
-
-def test_normalized_returns_are_those_of_numpy():
-    zeros = jnp.zeros((200, 1))
-    for length in (1, 2, 9, 200):
-        mask = (jnp.arange(200) < length)[:, None]
-        trajectory = Transition(zeros, zeros, zeros, zeros + 3, mask.astype(jnp.float32), zeros, zeros, mask)
-        estimate = our_normalized_returns(trajectory, jax_ac.KerasHyperparams())
-        np.testing.assert_allclose(estimate.value_target[:length, 0], normalized_returns(length), atol=2e-5)
-        np.testing.assert_array_equal(estimate.value_target[length:], 0.0)
-        np.testing.assert_allclose(estimate.advantage, estimate.value_target - 3)
-
-
-def fixed_length(lengths):
-    """A rollout of several episodes with the given lengths, chosen by the number in the key."""
-    table = jnp.asarray(lengths)  # [U, N]
-
-    def play(key, env, policy):
-        mask = jnp.arange(200)[:, None] < table[jax.random.key_data(key)[1]][None, :]
-        obs = jnp.ones((200, table.shape[1], 4))
-        distribution, value = policy(obs)
-        action = jnp.zeros(mask.shape, jnp.int32)
-        ends = jnp.zeros(mask.shape, bool)
-        return Transition(obs, action, distribution.log_prob(action), value, mask.astype(jnp.float32), ends, ends, mask)
-
-    return play
-
-
+@pytest.mark.parametrize("start", [0.0, np.nan])
 @pytest.mark.parametrize("num_episodes", [1, 3])
-def test_accounts_and_marks_against_python(cartpole, num_episodes):
+def test_accounts_and_marks_against_python(cartpole, num_episodes, start):
     rng = np.random.default_rng(0)
     lengths = rng.integers(190, 201, (200, num_episodes))
-    algorithm = keras_with(cartpole, fixed_length(lengths))
-    hyperparams = float_hyperparams(algorithm)
-    step = jax.jit(algorithm.step)
-    state = algorithm.init(jax.random.key(0), hyperparams)
-    running, episode, steps, solved = 0.0, 0, 0, None
+    lengths[0] = 150  # so that a running return that starts there is not solved at once
+    algorithm = keras_with(cartpole, of_lengths(lengths), initial_running_return=start)
+    step, state = jax.jit(algorithm.step), algorithm.init(jax.random.key(0), algorithm.hyperparams)
+    running, episode, steps, solved = start, 0, 0, None
     for update, row in enumerate(lengths):
-        state, metrics = step(jax.random.key(update), state, hyperparams)
+        state, metrics = step(jax.random.key(update), state, algorithm.hyperparams)
         for n, length in enumerate(row):
-            running = 0.05 * length + 0.95 * running
+            running = length if np.isnan(running) else 0.05 * length + 0.95 * running
             if running > 195 and solved is None:
                 solved = (update, episode, steps + row[: n + 1].sum() - 1)
             episode += 1
@@ -157,10 +58,48 @@ def test_accounts_and_marks_against_python(cartpole, num_episodes):
         np.testing.assert_allclose(metrics.running_return, running, rtol=1e-5)
         np.testing.assert_allclose(metrics.episode_return, row.mean(), rtol=1e-6)
         assert metrics.num_episodes == num_episodes
+        assert metrics.env_steps == row.sum()
     assert solved is not None
+    assert solved[0] > 10
     assert (state.solved_update, state.solved_episode, state.solved_step) == solved
     assert (state.num_updates, state.num_episodes, state.env_steps) == (200, episode, steps)
     assert not state.frozen  # this assembly does not stop
+
+
+def test_accounts_and_marks_of_unrolled_environments(cartpole):
+    """Episodes that end anywhere in a rollout, in order of time, then of environment; in some rollouts none does."""
+    env, network, unrolled = cartpole._replace(solved_at=33.1), shared(cartpole), rollout.unroll(2, 6)
+    algorithm = jax_ac.a2c(env, num_envs=2, num_steps=6, network=network)
+
+    def observed(key, state):
+        """An update, and the ends of episodes in what it acts out."""
+        policy = make_policy(network, state.params)
+        _, experience = unrolled.act(jax.random.split(key)[0], env, policy, state.acting)
+        return algorithm.step(key, state, algorithm.hyperparams), experience.ends
+
+    state, step = algorithm.init(jax.random.key(0), algorithm.hyperparams), jax.jit(observed)
+    running, episode, solved, without = np.nan, 0, None, 0
+    for update in range(80):
+        (state, metrics), ends = step(jax.random.key(update), state)
+        places = np.flatnonzero(ends.ended)
+        for place in places:
+            episode_return = float(ends.episode_return[place])
+            running = episode_return if np.isnan(running) else 0.05 * episode_return + 0.95 * running
+            if running > 33.1 and solved is None:
+                solved = (update, episode, 12 * update + place)
+            episode += 1
+        without += len(places) == 0
+        mean = np.mean(ends.episode_return[places]) if len(places) else np.nan
+        np.testing.assert_allclose([metrics.episode_return, metrics.episode_length], mean, rtol=1e-6)
+        np.testing.assert_allclose(metrics.running_return, running, rtol=1e-5)
+        assert metrics.num_episodes == len(places)
+        assert metrics.env_steps == 12
+    assert without > 10
+    assert solved is not None
+    assert solved[1] > 0
+    assert (state.solved_update, state.solved_episode, state.solved_step) == solved
+    assert (state.num_updates, state.num_episodes, state.env_steps) == (80, episode, 80 * 12)
+    assert not state.frozen
 
 
 def test_a_solved_lane_freezes(cartpole):
@@ -175,7 +114,7 @@ def test_a_solved_lane_freezes(cartpole):
     for name, values in metrics._asdict().items():
         blank = values[solved + 1 :]
         assert (blank == 0).all() if name == "num_episodes" else np.isnan(blank).all()
-        assert np.isfinite(values[: solved + 1]).all()
+        assert (name in UNREPORTED) == bool(np.isnan(values[: solved + 1]).any())
 
 
 def test_stopping_can_be_turned_off(cartpole):
@@ -186,9 +125,11 @@ def test_stopping_can_be_turned_off(cartpole):
     assert np.isfinite(metrics.episode_return).all()
 
 
-def test_a_lane_that_diverges_is_frozen_at_its_last_finite_state(keras):
-    hyperparams = keras.hyperparams._replace(learning_rate=1e30)
-    state, metrics = jax_ac.train(keras, jax.random.key(0), 10, hyperparams)
+@pytest.mark.parametrize("preset", ["keras_actor_critic", "a2c"])
+def test_a_lane_that_diverges_is_frozen_at_its_last_finite_state(cartpole, preset):
+    algorithm = getattr(jax_ac, preset)(cartpole)
+    hyperparams = algorithm.hyperparams._replace(learning_rate=1e38 if preset == "a2c" else 1e30)
+    state, metrics = jax_ac.train(algorithm, jax.random.key(0), 10, hyperparams)
     assert state.diverged_update >= 0
     assert state.frozen
     assert state.num_updates == state.diverged_update
@@ -197,32 +138,91 @@ def test_a_lane_that_diverges_is_frozen_at_its_last_finite_state(keras):
     assert (metrics.num_episodes[state.diverged_update + 1 :] == 0).all()
 
 
+UNREPORTED = {"approx_kl", "clip_fraction"}
+"""What only the losses with probability ratios report."""
+
+
 def test_metric_names(keras):
-    _, metrics = jax_ac.train(keras, jax.random.key(0), 2)
-    assert isinstance(metrics, Metrics)
-    assert set(metrics._fields) == {
+    assert set(Metrics._fields) == UNREPORTED | {
         "episode_return", "episode_length", "num_episodes", "running_return", "env_steps",
         "policy_loss", "value_loss", "entropy", "grad_norm",
     }  # fmt: skip
+    _, metrics = jax.eval_shape(lambda: jax_ac.train(keras, jax.random.key(0), 2))
+    assert isinstance(metrics, Metrics)
+    for name, leaf in metrics._asdict().items():
+        assert leaf.shape == (2,)
+        assert leaf.dtype == (jnp.int32 if name == "num_episodes" else jnp.float32)
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("Pendulum-v1", "takes discrete actions"),
-        ("Breakout-MinAtar", r"vectors; .* \(10, 10, 4\)"),
-        ("FrozenLake-misc", "vectors"),
-    ],
-)
-def test_environments_that_the_preset_cannot_take(name, reason):
-    with pytest.raises(ValueError, match=reason):
-        jax_ac.keras_actor_critic(jax_ac.make_env(name))
+@pytest.mark.parametrize(("num_updates", "remaining"), [(1, [1.0]), (2, [1.0, 0.0]), (5, [1.0, 0.75, 0.5, 0.25, 0.0, 0.0])])
+def test_linear_annealing(num_updates, remaining):
+    schedule, hyperparams = algorithms.linear_annealing(num_updates), jax_ac.A2CHyperparams(learning_rate=0.3)
+    rates = [schedule(hyperparams, jnp.int32(update)).learning_rate for update in range(len(remaining))]
+    np.testing.assert_allclose(rates, 0.3 * np.array(remaining), rtol=1e-6)
+    assert schedule(hyperparams, jnp.int32(0))[1:] == hyperparams[1:]
 
 
-def test_other_bad_input(cartpole):
-    with pytest.raises(TypeError, match="from make_env, got str"):
-        jax_ac.keras_actor_critic("CartPole-v0")
-    with pytest.raises(ValueError, match="need a time limit"):
-        jax_ac.keras_actor_critic(cartpole._replace(max_steps=None))
-    with pytest.raises(ValueError, match="gamma must be in"):
-        jax_ac.keras_actor_critic(cartpole, hyperparams=jax_ac.KerasHyperparams(gamma=1.5))
+class Nnx(nnx.Module):
+    """The shared network of 16 relu units, in another library."""
+
+    def __init__(self, rngs):
+        self.hidden, self.actor, self.critic = (nnx.Linear(*shape, rngs=rngs) for shape in ((4, 16), (16, 2), (16, 1)))
+
+    def __call__(self, obs):
+        features = nnx.relu(self.hidden(obs))
+        return Categorical(self.actor(features)), self.critic(features)[..., 0]
+
+
+class WrappedNnx:
+    """It as `actor_critic` takes networks."""
+
+    def init(self, key, obs):
+        del obs
+        return nnx.to_pure_dict(nnx.split(Nnx(nnx.Rngs(key)))[1])
+
+    def apply(self, params, obs):
+        graph, state = nnx.split(nnx.eval_shape(lambda: Nnx(nnx.Rngs(0))))
+        nnx.replace_by_pure_dict(state, params)
+        return nnx.merge(graph, state)(obs)
+
+
+def test_a_network_of_another_library_trains_as_ours_does(cartpole):
+    ours = jax_ac.a2c(cartpole, 3, 4, network=shared(cartpole, hidden_sizes=(16,)))
+    theirs = jax_ac.a2c(cartpole, 3, 4, network=WrappedNnx())
+    begin = ours.init(jax.random.key(0), ours.hyperparams)
+    hidden, actor, critic = (begin.params["params"][name] for name in ("hidden_0", "actor", "critic"))
+    other = theirs.init(jax.random.key(0), theirs.hyperparams)
+    assert jax.tree.map(jnp.shape, other.params) == jax.tree.map(
+        jnp.shape, {"hidden": hidden, "actor": actor, "critic": critic}
+    )
+    other = other._replace(params={"hidden": hidden, "actor": actor, "critic": critic})
+    for state, algorithm in ((begin, ours), (other, theirs)):
+        step = jax.jit(algorithm.step)
+        for update in range(4):
+            state, metrics = step(jax.random.key(update), state, algorithm.hyperparams)
+        if algorithm is ours:
+            expected, expected_metrics = state.params["params"]["hidden_0"]["kernel"], metrics
+    np.testing.assert_allclose(state.params["hidden"]["kernel"], expected, rtol=1e-4, atol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), metrics, expected_metrics)
+    assert np.abs(expected - hidden["kernel"]).max() > 1e-4
+
+
+def test_lanes_of_a_network_of_another_library(cartpole):
+    states, metrics = jax_ac.train_many(jax_ac.a2c(cartpole, 3, 4, network=WrappedNnx()), 3, 2)
+    assert states.params["hidden"]["kernel"].shape == (3, 4, 16)
+    assert np.isfinite(metrics.grad_norm).all()
+    assert len(np.unique(metrics.grad_norm)) == 6
+
+
+def test_bad_input(cartpole):
+    for arguments, message in (
+        ({"env": "CartPole-v0"}, "actor_critic takes an environment from make_env, got str"),
+        ({"rollout": rollout.unroll}, "rollout must be a Rollout, as unroll and episodes make, got function"),
+        ({"hyperparams": {"gamma": 0.9}}, "hyperparams must be a NamedTuple such as alg.hyperparams, got dict"),
+    ):
+        parts = {"env": cartpole, "rollout": rollout.episodes(), "hyperparams": jax_ac.KerasHyperparams(), **arguments}
+        with pytest.raises(TypeError, match=message):
+            jax_ac.actor_critic(
+                network=shared(cartpole), advantage=advantages.gae, loss=losses.policy_gradient_loss,
+                optimizer=clipped_adam, **parts,
+            )  # fmt: skip

@@ -7,18 +7,20 @@ import pytest
 
 FLOORS = [
     {"errors", "files"},
-    {"hyperparams"},
-    {"types", "stats", "devices"},
-    {"tree", "numerics", "distributions", "batching"},
-    {"returns", "networks", "losses", "envs", "plots"},
-    {"rollout", "update"},
-    {"algorithms", "lanes"},
-    {"tiles"},
-    {"training", "schedule"},
-    {"runs"},
-    {"progress", "report"},
+    {"checks", "hyperparams", "stats", "devices"},
+    {"types", "settings", "budget", "plots"},
+    {"tree", "numerics", "distributions", "batching", "moments", "protocols", "gymnax_envs"},
+    {"returns", "networks", "policies", "update", "envs", "lanes", "tiles"},
+    {"rollout", "advantages", "losses", "accounts", "transforms", "training", "schedule"},
+    {"algorithms", "brax_envs", "runs"},
+    {"presets", "progress", "report"},
+    {"tuning"},
+    {"commands"},
+    {"trainer"},
+    {"sweeping"},
     {"cli"},
 ]
+KNOWN_ONLY_TO = {"gymnax": "gymnax_envs", "brax": "brax_envs"}
 FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
 PACKAGE = Path(__file__).parent.parent / "jax_ac"
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
@@ -34,6 +36,19 @@ def imported_modules(path: Path) -> set[str]:
             found.add(node.module.split(".")[1])
         elif isinstance(node, ast.Import):
             found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("jax_ac.")}
+    return found
+
+
+def all_imports(path: Path) -> set[str]:
+    """Everything that a file imports, anywhere in it, ``importlib.import_module`` of a string included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "import_module":
+            found |= {argument.value for argument in node.args if isinstance(argument, ast.Constant)}
     return found
 
 
@@ -74,17 +89,8 @@ def test_files_and_functions_stay_small(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_only_envs_knows_gymnax_and_nothing_is_pickled(path):
-    names = {
-        name.split(".")[0]
-        for node in ast.walk(ast.parse(path.read_text()))
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
-    }
-    assert "gymnax" not in names or path.stem == "envs"
-    assert not names & {"pickle", "cloudpickle", "dill", "joblib", "shelve"}
+def test_one_file_knows_each_library_of_environments_and_nothing_is_pickled(path):
+    packages = {name.split(".")[0] for name in all_imports(path)}
+    for library, home in KNOWN_ONLY_TO.items():
+        assert (library in packages) == (path.stem == home), library
+    assert not packages & {"pickle", "cloudpickle", "dill", "joblib", "shelve"}

@@ -81,8 +81,8 @@ class Dicts(Walk):
         return dataclasses.replace(state, obs={"state": state.obs, "pixels": state.obs})
 
 
-class EpisodeWrapper:
-    """What brax trains in, here without brax."""
+class Wrapper:
+    """Whatever is around an environment."""
 
     action_size = 1
 
@@ -94,6 +94,10 @@ class EpisodeWrapper:
 
     def step(self, state, action):
         return self.env.step(state, action)
+
+
+class EpisodeWrapper(Wrapper):
+    """What brax trains in, here without brax."""
 
 
 def test_the_protocol_by_hand():
@@ -160,8 +164,10 @@ def test_bad_input():
         from_brax(3)
     with pytest.raises(ValueError, match="Walk brings its own, got 'spring'"):
         from_brax(Walk(), backend="spring")
-    with pytest.raises(ValueError, match="must be bare, got brax's EpisodeWrapper"):
-        from_brax(EpisodeWrapper(Walk()))
+    for wrapped in (EpisodeWrapper(Walk()), Wrapper(EpisodeWrapper(Walk()))):
+        with pytest.raises(ValueError, match="must be bare, got brax's EpisodeWrapper"):
+            from_brax(wrapped)
+    assert from_brax(Wrapper(Walk())).name == "Wrapper"
     with pytest.raises(ValueError, match="step of Growing must return obs and state of the structure"):
         from_brax(Growing())
     with pytest.raises(TypeError, match="observations of Dicts must be one array, got dict"):

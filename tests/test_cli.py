@@ -66,6 +66,48 @@ def test_the_file_of_lanes_is_train_many(trained):
     np.testing.assert_array_equal([np.float32(row["running_return"]) for row in rows], states.running_return)
 
 
+SWEEP = ["sweep", "CartPole-v1", "--algorithm", "a2c", "--seeds", "3", "--total-steps", "6400", "--num-steps", "8"]
+
+
+def test_sweep_numbers_in_one_program_and_shapes_one_by_one(tmp_path):
+    import numpy as np
+
+    import jax_ac as library
+
+    grids = ["--grid", "learning_rate=1e-3,3e-3", "--grid", "num_envs=4,8", "--grid", "env_length=0.5,1.0"]
+    result = jax_ac(*SWEEP, *grids, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "8 settings x 3 seeds" in result.stdout
+    assert "num_envs fix shapes: 2 programs, one after another" in result.stdout
+    assert result.stdout.count("compiling ...") == 2
+    folder = tmp_path / "runs/CartPole-v1-a2c-sweep"
+    assert imread(folder / "sweep.png").shape[2] in (3, 4)
+    with (folder / "sweep.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8 * 3
+    algorithm = library.a2c(library.make_env("CartPole-v1"), 8, 8, total_steps=6400)
+    setting = library.grid(algorithm.hyperparams, learning_rate=[3e-3], env_length=[1.0])
+    states, _ = library.train_many(algorithm, 3, hyperparams=setting)
+    chosen = [
+        np.float32(row["running_return"])
+        for row in rows
+        if (float(row["num_envs"]), round(float(row["learning_rate"]), 6), float(row["env_length"])) == (8, 0.003, 1.0)
+    ]
+    np.testing.assert_array_equal(chosen, states.running_return[0])
+
+
+def test_train_other_algorithms(tmp_path):
+    arguments = ("Pendulum-v1", "--algorithm", "ppo", "--seeds", "2", "--max-updates", "3", "--env-param", "g=9.0")
+    result = jax_ac("train", *arguments, "--num-epochs", "1", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "settings tuned for it" in result.stdout
+    assert "seeds solved" not in result.stdout  # there is no threshold
+    with (tmp_path / "runs/Pendulum-v1-ppo/lanes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["env_g"] for row in rows} == {"9.0"}
+    assert {row["env_steps"] for row in rows} == {str(3 * 8 * 128)}
+
+
 def test_a_second_run_does_not_overwrite_the_first(trained, tmp_path):
     _, folder = trained
     before = (folder / "runs/CartPole-v0-keras/lanes.csv").read_bytes()
@@ -114,7 +156,23 @@ BAD = [
     (["train", "--out", "n" * 300], "cannot write to the folder nnn"),
     (["train", "--out", "full"], "the folder full is not empty"),
     (["train", "--out", "/proc/jax_ac"], "cannot write to the folder /proc/jax_ac"),
-    (["trian"], "Expected one of {train}"),
+    (["trian"], "Expected one of {train,sweep}"),
+    (["train", "--env-param", "lenght=1"], "unknown parameter of CartPole-v0 'lenght'; did you mean 'length'"),
+    (["train", "--env-param", "length"], "--env-param takes name=value, got 'length'"),
+    (["train", "--num-envs", "4"], "keras has no num_envs; it has no argument of this kind"),
+    (["train", "--total-steps", "512"], "whole episodes vary"),
+    (["train", "--max-updates", "5", "--total-steps", "512"], "give --max-updates or --total-steps, not both"),
+    (["train", "--algorithm", "ppo", "--huber-delta", "1"], "unknown hyperparameter of ppo 'huber_delta'"),
+    (["train", "--algorithm", "ppo", "--num-minibatches", "3"], "num_minibatches must divide the 512 steps"),
+    (["train", "--algorithm", "ppo", "--total-steps", "1000"], "got 1,000; the nearest: 512 and 1,024"),
+    (["train", "--algorithm", "a2c", "--stop-gradient"], "--stop-gradient is for keras, not a2c"),
+    (["sweep"], "sweep needs --grid"),
+    (["sweep", "--grid", "learning_rate"], "--grid takes name=value"),
+    (["sweep", "--grid", "learning_rate=fast"], "learning_rate must be a number, got 'fast'"),
+    (["sweep", "--grid", "learning_rat=1"], "'learning_rat'; did you mean 'learning_rate'"),
+    (["sweep", "--grid", "env_lenght=1"], "'env_lenght'; did you mean 'env_length'"),
+    (["sweep", "--grid", "gamma=0.9", "--grid", "gamma=0.8"], "--grid was given gamma twice"),
+    (["sweep", "--algorithm", "a2c", "--grid", "num_envs=4,0"], "num_envs must be at least 1, got 0"),
     ([], "train"),
 ]
 

@@ -1,7 +1,5 @@
 """Seeds and settings laid out in a row, and every way to get them wrong."""
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,16 +9,6 @@ import jax_ac
 from jax_ac.lanes import lay_out
 
 DEFAULTS = jax_ac.KerasHyperparams()
-
-
-def test_grid_is_the_product_first_name_slowest():
-    hyper = jax_ac.grid(DEFAULTS, learning_rate=[1e-2, 3e-3], gamma=[0.99, 0.9, 0.5])
-    expected = list(itertools.product([1e-2, 3e-3], [0.99, 0.9, 0.5]))
-    np.testing.assert_allclose(np.stack([hyper.learning_rate, hyper.gamma], axis=1), expected, rtol=1e-6)
-    for leaf in hyper:
-        assert leaf.shape == (6,)
-        assert leaf.dtype == np.float32
-    np.testing.assert_array_equal(hyper.huber_delta, 1.0)
 
 
 def test_lanes_settings_outermost():
@@ -66,35 +54,6 @@ def test_a_seed_means_the_key_of_that_number():
 def test_bad_seeds(seeds, error, message):
     with pytest.raises(error, match=message):
         lay_out(seeds, DEFAULTS)
-
-
-@pytest.mark.parametrize(
-    ("values", "error", "message"),
-    [
-        ({"learning_rat": [0.1]}, ValueError, "'learning_rat'; did you mean 'learning_rate'"),
-        ({"num_envs": [4, 8]}, ValueError, "num_envs fixes the shape"),
-        ({"hidden_sizes": [4, 8]}, ValueError, "hidden_sizes fixes the shape"),
-        ({"gamma": []}, ValueError, "at least one value for gamma"),
-        ({"gamma": 0.9}, TypeError, "list of numbers for gamma"),
-        ({"gamma": "0.9"}, TypeError, "list of numbers for gamma"),
-        ({"gamma": [0.9, 1.1]}, ValueError, r"gamma must be in \[0, 1\], got 1.1"),
-        ({"gamma": [float("nan")]}, ValueError, "gamma .* got nan"),
-        ({"learning_rate": [float("inf")]}, ValueError, "learning_rate .* got inf"),
-        ({"learning_rate": [-1e-3]}, ValueError, "learning_rate must be a finite number of at least 0, got -0.001"),
-        ({"learning_rate": ["fast"]}, TypeError, "learning_rate must be a number, got 'fast'"),
-        ({"adam_b1": [1.0]}, ValueError, r"adam_b1 must be in \[0, 1\), got 1"),
-        ({"learning_rate": ["0.1"]}, TypeError, "learning_rate must be a number, got '0.1'"),
-        ({"learning_rate": [True]}, TypeError, "learning_rate must be a number, got True"),
-        ({"learning_rate": [1e39]}, ValueError, "also in float32, where 1e.39 is inf"),
-        ({"learning_rate": [10**400]}, ValueError, "got inf"),
-        ({"adam_eps": [1e-60]}, ValueError, "also in float32, where 1e-60 is 0"),
-        ({"adam_b2": [1 - 1e-12]}, ValueError, "also in float32, where 0.999999999999 is 1"),
-        ({"huber_delta": [0.0]}, ValueError, "huber_delta must be a finite number greater than 0"),
-    ],
-)
-def test_bad_grids(values, error, message):
-    with pytest.raises(error, match=message):
-        jax_ac.grid(DEFAULTS, **values)
 
 
 @pytest.mark.parametrize(

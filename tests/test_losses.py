@@ -18,9 +18,10 @@ ACTION = np.array([[1], [0], [0]])
 
 
 def trajectory():
-    zeros = jnp.zeros((3, 1))
-    ends = zeros.astype(bool)
-    return Transition(zeros[..., None], jnp.asarray(ACTION), zeros, jnp.asarray(VALUE), zeros, ends, ends, jnp.asarray(MASK))
+    zeros, nowhere, value = jnp.zeros((3, 1)), jnp.zeros((3, 1), bool), jnp.asarray(VALUE)
+    return Transition(
+        zeros[..., None], jnp.asarray(ACTION), zeros, value, value, zeros, nowhere, nowhere, nowhere, jnp.asarray(MASK)
+    )
 
 
 DEFAULTS = KerasHyperparams()
@@ -43,6 +44,7 @@ def test_by_hand(stop_gradient):
     np.testing.assert_allclose(total, actor + critic, rtol=1e-5)
     entropy = [-(0.25 * np.log(0.25) + 0.75 * np.log(0.75)), np.log(2)]
     np.testing.assert_allclose(parts.entropy, np.mean(entropy), rtol=1e-5)
+    assert np.isnan([parts.approx_kl, parts.clip_fraction]).all()
 
 
 def test_the_actor_trains_the_critic_only_without_stop_gradient():

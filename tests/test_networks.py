@@ -10,7 +10,7 @@ from jax_ac.networks import SharedActorCritic, dense
 
 @pytest.fixture(scope="module")
 def params():
-    return SharedActorCritic(2).init(jax.random.key(0), jnp.zeros(4))["params"]
+    return SharedActorCritic(REAL, TWO).init(jax.random.key(0), jnp.zeros(4))["params"]
 
 
 def test_layers_and_keras_initialization(params):
@@ -27,7 +27,7 @@ def test_layers_and_keras_initialization(params):
 
 def test_forward_pass_against_numpy(params):
     obs = np.asarray(jax.random.normal(jax.random.key(1), (5, 3, 4)))
-    network, params = SharedActorCritic(2), jax.tree.map(lambda leaf: leaf + 0.1, params)  # biases that show
+    network, params = SharedActorCritic(REAL, TWO), jax.tree.map(lambda leaf: leaf + 0.1, params)  # biases that show
     distribution, value = network.apply({"params": params}, obs)
 
     def layer(x, name):

@@ -27,7 +27,7 @@ print(float(np.mean(metrics.episode_return)))
 
 
 def in_fresh_process(code, *arguments, **environment):
-    clean = {name: value for name, value in os.environ.items() if name != "NPROC"}
+    clean = {name: value for name, value in os.environ.items() if name not in ("NPROC", "JAX_COMPILATION_CACHE_DIR")}
     result = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         env=clean | environment,

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import jax_ac
-from jax_ac import algorithms, losses, rollout
+from jax_ac import advantages, losses, rollout
 from jax_ac.networks import SharedActorCritic
 from jax_ac.protocols import Algorithm
 
@@ -150,9 +150,9 @@ def with_optax_adam(cartpole):
     """An assembly of another network, rollout and optimizer."""
     return jax_ac.actor_critic(
         cartpole,
-        SharedActorCritic(2, hidden_sizes=(64, 64)),
-        rollout=partial(rollout.episodes, num_episodes=4),
-        advantage=algorithms.normalized_returns,
+        SharedActorCritic(cartpole.observation_space, cartpole.action_space, hidden_sizes=(64, 64)),
+        rollout=rollout.episodes(4),
+        advantage=advantages.normalized_returns,
         loss=partial(losses.keras_actor_critic_loss, stop_gradient=True),
         optimizer=lambda h: optax.adam(h.learning_rate),
         hyperparams=jax_ac.KerasHyperparams(learning_rate=3e-3),
