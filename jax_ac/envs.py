@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_ac import tree
-from jax_ac.checks import check_number
+from jax_ac.checks import check_number, check_positive
 from jax_ac.errors import unknown_name
 from jax_ac.gymnax_envs import from_gymnax
 from jax_ac.types import Box, Discrete, Env, Functions, PyTree
@@ -33,15 +33,17 @@ def make_env(env: Any, params: Any = None, **numbers: float) -> Env:
         that cannot be had, or functions break their contract.
       TypeError: if `env` or `params` is of another type, or a space is neither box nor discrete.
     """
+    if isinstance(env, Functions) and params is not None:
+        raise TypeError(f"params are those of a gymnax environment; functions have none, got {type(params).__name__}.")
     functions = env if isinstance(env, Functions) else from_gymnax(env, params, numbers)
-    if functions.max_steps is not None and functions.max_steps < 1:
-        raise ValueError(f"the time limit of {functions.name} must be at least 1 step, got {functions.max_steps}.")
+    if functions.max_steps is not None:
+        check_positive(f"max_steps of {functions.name}", functions.max_steps)
     for name, value in numbers.items():
-        if name not in functions.params and name != "max_steps_in_episode":
+        if name not in functions.params and (env is functions or name != "max_steps_in_episode"):
             raise ValueError(unknown_name(f"parameter of {functions.name}", name, functions.params))
         check_number(name, value)
     given = {name: float(value) for name, value in numbers.items() if name in functions.params}
-    defaults = {**functions.params, **given}
+    defaults = {name: check_number(name, value) for name, value in {**functions.params, **given}.items()}
     _check_contract(functions, defaults)
     return _bind(functions, defaults, given)
 
@@ -99,9 +101,14 @@ def _check_contract(functions: Functions, numbers: Mapping[str, float]) -> None:
         raise ValueError(f"reset of {name} must return (obs, state).")
     if any(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in jax.tree.leaves(began)):
         raise ValueError(f"the state of {name} must hold numbers; keep a key as jax.random.key_data.")
-    space = functions.observation_space
-    if isinstance(space, Box) and began[0].shape != space.shape:
-        raise ValueError(f"reset of {name} gives observations of the shape {began[0].shape}, its space says {space.shape}.")
+    if not hasattr(began[0], "shape"):
+        raise ValueError(f"the observations of {name} must be one array, got {type(began[0]).__name__}.")
+    space = functions.observation_space or Box(began[0].shape, -np.inf, np.inf)
+    if not isinstance(space, Box | Discrete):
+        raise TypeError(f"observation_space of {name} must be a Box or Discrete, got {type(space).__name__}.")
+    expected = space.shape if isinstance(space, Box) else ()
+    if began[0].shape != expected:
+        raise ValueError(f"reset of {name} gives observations of the shape {began[0].shape}, its space says {expected}.")
     shape = functions.action_space.shape if isinstance(functions.action_space, Box) else ()
     action = jax.ShapeDtypeStruct(shape, jnp.float32 if isinstance(functions.action_space, Box) else jnp.int32)
     stepped = jax.eval_shape(partial(functions.step, **numbers), key, began[1], action)
@@ -109,7 +116,9 @@ def _check_contract(functions: Functions, numbers: Mapping[str, float]) -> None:
         raise ValueError(f"step of {name} must return (obs, state, reward, terminated, truncated).")
     if jax.tree.map(jnp.shape, began) != jax.tree.map(jnp.shape, stepped[:2]):
         raise ValueError(f"step of {name} must return obs and state of the structure and shapes that reset gives them.")
-    if any(jnp.shape(scalar) for scalar in stepped[2:]):
+    if not jax.tree.all(jax.tree.map(lambda a, b: jnp.can_cast(b.dtype, a.dtype, "same_kind"), began, stepped[:2])):
+        raise ValueError(f"step of {name} returns real numbers where reset gives whole ones, which would be cut off.")
+    if jax.tree.map(jnp.shape, stepped[2:]) != ((), (), ()):
         raise ValueError(f"reward, terminated and truncated of {name} must be scalars.")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jax_ac.checks import check_number, check_positive
 from jax_ac.errors import unknown_name
 from jax_ac.types import Box, Discrete, Functions, PyTree
 
@@ -29,7 +30,9 @@ def from_gymnax(env: Any, params: Any, numbers: Mapping[str, Any]) -> Functions:
     elif not isinstance(params, type(defaults)):
         raise TypeError(f"params of {name} must be its EnvParams, got {type(params).__name__}.")
     if "max_steps_in_episode" in numbers:
-        params = params.replace(max_steps_in_episode=int(numbers["max_steps_in_episode"]))
+        number = check_number("max_steps_in_episode", numbers["max_steps_in_episode"])
+        whole = check_positive("max_steps_in_episode", int(number) if number.is_integer() else number)
+        params = params.replace(max_steps_in_episode=whole)
 
     def bound(given: Mapping[str, Any]) -> Any:
         return _follow(name, params.replace(**{k: _like(getattr(params, k), v) for k, v in given.items()}), given)
@@ -72,14 +75,17 @@ def _find(env: Any) -> tuple[str, Any, Any]:
 
 
 def _scalars(params: Any) -> dict[str, float]:
-    """Parameters that are single numbers, but for the time limit, which fixes shapes, and what follows from others."""
+    """Single numbers, but for the time limit, which fixes shapes, what follows from others, and the bounds of actions."""
     values = {name: getattr(params, name) for name in params.__dataclass_fields__}
     numbers = {name: float(value) for name, value in values.items() if type(value) in (int, float)}
-    return {name: value for name, value in numbers.items() if name not in {"max_steps_in_episode", *FOLLOWING}}
+    return {name: value for name, value in numbers.items() if name not in {"max_steps_in_episode", *FOLLOWING, *BOUNDS}}
 
 
 FOLLOWING = ("total_mass", "polemass_length")
 """Parameters of CartPole that follow from others; gymnax keeps them apart, so that setting one would contradict another."""
+
+BOUNDS = ("max_torque", "min_action", "max_action", "max_force")
+"""Parameters that are the bounds of the action space, to which `Env.transition` clips: they change with EnvParams only."""
 
 
 def _follow(name: str, params: Any, given: Mapping[str, Any]) -> Any:
@@ -119,7 +125,7 @@ def _trace(functions: Functions, numbers: dict[str, float]) -> None:
 def _like(default: Any, value: Any) -> Any:
     """`value` as the kind of number that `default` is."""
     if not isinstance(value, jax.Array):
-        return type(default)(value)
+        return round(value) if isinstance(default, int) else type(default)(value)
     return jnp.round(value).astype(jnp.int32) if isinstance(default, int) else value
 
 

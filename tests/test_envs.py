@@ -1,4 +1,4 @@
-"""CartPole against gymnasium, step by step; auto-reset; every id of gymnax; bad input."""
+"""CartPole against gymnasium, step by step, with its own numbers and others; every id of gymnax; functions; bad input."""
 
 import gymnasium
 import gymnax
@@ -6,11 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 import jax_ac
-from jax_ac.types import Box
+from jax_ac import Box, Discrete, Functions, rollout
+from jax_ac.distributions import DiagonalGaussian
+from jax_ac.protocols import Policy
 
 NUM_TRAJECTORIES = 1000
+IDS = [name for name in gymnax.registered_envs if name != "MNISTBandit-bsuite"]  # it downloads its images
 
 
 def balance(obs):
@@ -18,16 +22,18 @@ def balance(obs):
     return (0.1 * obs[..., 0] + 0.3 * obs[..., 1] + obs[..., 2] + 0.3 * obs[..., 3] > 0).astype(int)
 
 
-def gymnasium_trajectories(name, initial, actions):
+def gymnasium_trajectories(name, initial, actions, **numbers):
     """Observations ``[T, M, 4]``, terminated and truncated ``[T, M]`` of gymnasium; zero after the end.
 
     `actions` is ``[T, M]``, or None for the controller, which looks at gymnasium's own observations.
     """
-    limit = {"CartPole-v0": 200, "CartPole-v1": 500}[name]
-    obs = np.zeros((limit, NUM_TRAJECTORIES, 4), np.float32)
-    ends = np.zeros((2, limit, NUM_TRAJECTORIES), bool)
+    limit, num = {"CartPole-v0": 200, "CartPole-v1": 500}[name], len(initial)
+    obs = np.zeros((limit, num, 4), np.float32)
+    ends = np.zeros((2, limit, num), bool)
     env = gymnasium.make(name, disable_env_checker=True)
-    for m in range(NUM_TRAJECTORIES):
+    for attribute, number in numbers.items():
+        setattr(env.unwrapped, attribute, number)
+    for m in range(num):
         env.reset(seed=0)
         env.unwrapped.state = initial[m].astype(np.float64)
         current = initial[m]
@@ -41,10 +47,9 @@ def gymnasium_trajectories(name, initial, actions):
     return obs, ends[0], ends[1]
 
 
-def our_trajectories(name, initial, actions):
+def our_trajectories(env, initial, actions):
     """The same, and rewards, of ours; the controller looks at our own observations."""
-    env = jax_ac.make_env(name)
-    _, state = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), NUM_TRAJECTORIES))
+    _, state = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), len(initial)))
     x, x_dot, theta, theta_dot = jnp.asarray(initial).T
     state = state.replace(x=x, x_dot=x_dot, theta=theta, theta_dot=theta_dot)
 
@@ -57,7 +62,7 @@ def our_trajectories(name, initial, actions):
         out = (jnp.where(alive[:, None], obs, 0.0), terminated & alive, truncated & alive, jnp.where(alive, reward, 1.0))
         return (next_state, obs, alive & ~(terminated | truncated)), out
 
-    start = (state, jnp.asarray(initial), jnp.ones(NUM_TRAJECTORIES, bool))
+    start = (state, jnp.asarray(initial), jnp.ones(len(initial), bool))
     _, out = jax.lax.scan(step, start, jnp.arange(env.max_steps))
     return out
 
@@ -70,7 +75,7 @@ def test_cartpole_is_gymnasiums(name, controller):
     initial = rng.uniform(-0.05, 0.05, (NUM_TRAJECTORIES, 4)).astype(np.float32)
     actions = rng.integers(0, 2, (limit, NUM_TRAJECTORIES)) if controller == "random" else None
     expected_obs, expected_terminated, expected_truncated = gymnasium_trajectories(name, initial, actions)
-    obs, terminated, truncated, reward = our_trajectories(name, initial, actions)
+    obs, terminated, truncated, reward = our_trajectories(jax_ac.make_env(name), initial, actions)
     np.testing.assert_array_equal(terminated, expected_terminated)
     np.testing.assert_array_equal(truncated, expected_truncated)
     np.testing.assert_array_equal(reward, 1.0)
@@ -79,6 +84,35 @@ def test_cartpole_is_gymnasiums(name, controller):
         assert expected_terminated.any(axis=0).all()
     else:
         assert expected_truncated[-1].mean() > 0.9  # the controller reaches the cap
+
+
+OTHER_PHYSICS = [
+    ({"length": 1.0}, {"length": 1.0, "polemass_length": 0.1}),
+    (
+        {"masspole": 0.5, "masscart": 2.0},
+        {"masspole": 0.5, "masscart": 2.0, "total_mass": 2.5, "polemass_length": 0.25},
+    ),
+    ({"gravity": 20.0, "force_mag": 5.0, "tau": 0.01}, {"gravity": 20.0, "force_mag": 5.0, "tau": 0.01}),
+    ({"x_threshold": 0.5, "theta_threshold_radians": 0.5}, {"x_threshold": 0.5, "theta_threshold_radians": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), OTHER_PHYSICS)
+def test_cartpole_with_other_numbers_is_gymnasiums(ours, theirs):
+    """Given to `make_env`, and bound as traced arrays in one lane of a batch."""
+    rng = np.random.default_rng(1)
+    initial = rng.uniform(-0.05, 0.05, (100, 4)).astype(np.float32)
+    actions = rng.integers(0, 2, (500, 100))
+    expected = gymnasium_trajectories("CartPole-v1", initial, actions, **theirs)
+    made, plain = jax_ac.make_env("CartPole-v1", **ours), jax_ac.make_env("CartPole-v1")
+    other = {name: jnp.array([plain.params[name], number]) for name, number in ours.items()}
+    lanes = jax.vmap(lambda numbers: our_trajectories(plain.bind(numbers), initial, actions))(other)
+    for obs, terminated, truncated, _ in (our_trajectories(made, initial, actions), jax.tree.map(lambda x: x[1], lanes)):
+        np.testing.assert_array_equal(terminated, expected[1])
+        np.testing.assert_array_equal(truncated, expected[2])
+        np.testing.assert_allclose(obs, expected[0], atol=5e-3)  # long episodes amplify rounding
+    assert (np.asarray(lanes[1][0]) != expected[1]).any()  # other physics than the plain one
+    assert made.params == {**plain.params, **ours}
 
 
 @pytest.mark.parametrize(("name", "limit", "solved_at"), [("CartPole-v0", 200, 195.0), ("CartPole-v1", 500, 475.0)])
@@ -122,21 +156,71 @@ def test_an_environment_whose_data_cannot_be_had(monkeypatch):
         jax_ac.make_env("MNISTBandit-bsuite")
 
 
-@pytest.mark.parametrize("name", [name for name in gymnax.registered_envs if name != "MNISTBandit-bsuite"])  # it downloads
-def test_every_gymnax_id_steps(name):
+def described(tree):
+    return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype, leaf.weak_type), tree)
+
+
+@pytest.fixture
+def lenient(request):
+    """Swimmer-misc relies on rank promotion."""
+    with jax.numpy_rank_promotion("allow" if request.getfixturevalue("name") == "Swimmer-misc" else "raise"):
+        yield
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_every_gymnax_id_has_one_type_of_state(name, lenient):
     env = jax_ac.make_env(name)
-    obs, state = env.reset(jax.random.key(0))
-    action = jnp.zeros(env.action_space.shape if isinstance(env.action_space, Box) else (), jnp.float32).astype(
-        jnp.float32 if isinstance(env.action_space, Box) else jnp.int32
-    )
-    with jax.numpy_rank_promotion("allow"):  # Swimmer-misc relies on it
-        stepped = jax.jit(env.step)(jax.random.key(1), state, action)
+    obs, state = jax.eval_shape(env.reset, jax.random.key(0))
+    real = isinstance(env.action_space, Box)
+    action = jnp.zeros(env.action_space.shape if real else (), jnp.float32 if real else jnp.int32)
+    stepped = jax.eval_shape(env.step, jax.random.key(1), state, action)
     next_obs, next_state, reward, terminated, truncated, final_obs = stepped
-    described = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype, leaf.weak_type), (obs, state))
-    assert described == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype, leaf.weak_type), (next_obs, next_state))
+    assert described((obs, state)) == described((next_obs, next_state))
+    assert obs.shape == (env.observation_space.shape if isinstance(env.observation_space, Box) else ())
     assert reward.dtype == jnp.float32
     assert terminated.dtype == truncated.dtype == bool
     assert final_obs.shape == obs.shape
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_no_number_of_gymnax_that_can_be_swept_moves_the_bounds_of_actions(name, lenient):
+    """They are clipped to bounds that a lane cannot change."""
+    theirs, defaults = gymnax.make(name)
+    for number, value in jax_ac.make_env(name).params.items():
+        before, after = (theirs.action_space(p) for p in (defaults, defaults.replace(**{number: 2 * value + 1})))
+        assert vars(before).keys() == vars(after).keys()
+        jax.tree.map(np.testing.assert_array_equal, vars(before), vars(after))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IDS)
+def test_every_gymnax_id_trains_with_its_own_numbers(name, lenient):
+    env = jax_ac.make_env(name)
+    state, metrics = jax.jit(lambda key: jax_ac.train(jax_ac.a2c(env, 2, 4), key, 2))(jax.random.key(0))
+    losses = (metrics.policy_loss, metrics.value_loss, metrics.entropy, metrics.grad_norm)
+    assert np.isfinite(losses).all()
+    assert (metrics.grad_norm > 0).all()
+    assert state.num_updates == 2
+    assert state.env_steps == 16
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IDS)
+def test_binding_an_environments_own_numbers_changes_nothing(name, lenient):
+    env = jax_ac.make_env(name)
+
+    def play(env, key):
+        def step(state, keys):
+            noise = jax.random.uniform(keys[0], env.action_space.shape if isinstance(env.action_space, Box) else ())
+            action = 2 * noise - 1 if isinstance(env.action_space, Box) else (noise * env.action_space.n).astype(int)
+            obs, state, reward, *ends, _ = env.step(keys[1], state, action)
+            return state, (obs, reward, *ends)
+
+        return jax.lax.scan(step, env.reset(key)[1], jax.random.split(key, (30, 2)))[1]
+
+    both = jax.jit(lambda key, numbers: (play(env, key), play(env.bind(numbers), key)))
+    plain, bound = both(jax.random.key(2), jax.tree.map(jnp.float32, dict(env.params)))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), plain, bound)
 
 
 def test_a_gymnax_environment_and_its_parameters():
@@ -147,10 +231,51 @@ def test_a_gymnax_environment_and_its_parameters():
     assert jax_ac.make_env(env).solved_at == 475.0
 
 
+def test_unknown_numbers():
+    for name, number, nearest in (("CartPole-v1", "lenght", "length"), ("MetaMaze-misc", "rewards", "reward")):
+        with pytest.raises(ValueError, match=f"unknown parameter of {name} '{number}'; did you mean '{nearest}'"):
+            jax_ac.make_env(name, **{number: 1.0})
+    for name, number in (("CartPole-v1", "polemass_length"), ("Pendulum-v1", "max_torque")):  # follows; bounds actions
+        with pytest.raises(ValueError, match=f"unknown parameter of {name} '{number}'"):
+            jax_ac.make_env(name, **{number: 1.0})
+    for value, error in ((float("nan"), ValueError), ("1", TypeError)):
+        with pytest.raises(error, match="length must be"):
+            jax_ac.make_env("CartPole-v1", length=value)
+
+
+def test_bounds_of_actions_are_those_of_the_parameters_given():
+    _, params = gymnax.make("Pendulum-v1")
+    env = jax_ac.make_env("Pendulum-v1", params.replace(max_torque=5.0))
+    assert env.action_space == Box((1,), -5.0, 5.0)
+    _, state = env.reset(jax.random.key(0))
+    speeds = [env.transition(jax.random.key(0), state, jnp.array([torque]))[1].theta_dot for torque in (2.0, 5.0, 9.0)]
+    np.testing.assert_allclose(np.diff(speeds), [3.0 * 3.0 * 0.05, 0.0], rtol=1e-4)  # 3 u dt / (m l²)
+
+
+def test_numbers_that_are_whole_in_gymnax_are_rounded_alike_however_given():
+    env = jax_ac.make_env("MemoryChain-bsuite", memory_length=2.6)
+    for bound in (env, env.bind({"memory_length": jnp.float32(2.6)}), env.bind({"memory_length": 2.6})):
+        (_, state), lasts = bound.reset(jax.random.key(0)), []
+        for _ in range(6):
+            _, state, _, terminated, _ = bound.transition(jax.random.key(0), state, jnp.int32(0))
+            lasts.append(bool(terminated))
+        assert lasts.index(True) == 3
+
+
+def test_the_time_limit_is_a_number_too():
+    env = jax_ac.make_env("CartPole-v1", max_steps_in_episode=7, length=2.0)
+    assert (env.max_steps, env.truncation_gap, env.solved_at, env.params["length"]) == (7, 7, None, 2.0)
+    assert "max_steps_in_episode" not in env.params  # it fixes shapes
+    assert jax_ac.make_env("CartPole-v1", max_steps_in_episode=500.0).solved_at == 475.0
+    for wrong, error in ((0, ValueError), (7.5, TypeError), ("7", TypeError), (float("nan"), ValueError)):
+        with pytest.raises(error, match="max_steps_in_episode must be"):
+            jax_ac.make_env("CartPole-v1", max_steps_in_episode=wrong)
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="'CartPole-v3'; did you mean 'CartPole-v"):
         jax_ac.make_env("CartPole-v3")
-    with pytest.raises(TypeError, match="environment id or a gymnax Environment, got int"):
+    with pytest.raises(TypeError, match="environment id, a gymnax Environment or Functions, got int"):
         jax_ac.make_env(3)
 
 
@@ -168,5 +293,123 @@ def test_parameters_that_change_the_limit_or_do_not_fit():
     assert jax_ac.make_env("CartPole-v0", params).solved_at is None  # 500 steps: another task
     with pytest.raises(TypeError, match="params of CartPole-v0 must be its EnvParams, got int"):
         jax_ac.make_env("CartPole-v0", 3)
-    with pytest.raises(ValueError, match="max_steps_in_episode of CartPole-v1 must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="max_steps of CartPole-v1 must be at least 1, got 0"):
         jax_ac.make_env("CartPole-v1", params.replace(max_steps_in_episode=0))
+
+
+def walk(**changes):
+    """A pair of plain functions: from 0, each action ±1 is a step; beyond ±3 it ends, and after 9 steps."""
+
+    def reset(key, *, start=0.0):
+        return jnp.full(2, start), {"at": start, "time": 0}
+
+    def step(key, state, action, *, start=0.0):
+        at, time = state["at"] + 2.0 * action - 1.0, state["time"] + 1
+        return jnp.stack([at, at]), {"at": at, "time": time}, at, jnp.abs(at) > 3, time >= 9
+
+    return Functions(reset, step, Discrete(2), max_steps=9, params={"start": 0.0})._replace(**changes)
+
+
+def test_a_pair_of_functions_by_hand():
+    env = jax_ac.make_env(walk(solved_at=4.0, name="walk"), start=1.5)
+    assert (env.name, env.max_steps, env.truncation_gap, env.solved_at, env.params) == ("walk", 9, 9, 4.0, {"start": 1.5})
+    assert env.observation_space == Box((2,), -np.inf, np.inf)
+    obs, state = env.reset(jax.random.key(0))
+    np.testing.assert_array_equal(obs, 1.5)
+    assert (obs.dtype, state["at"].dtype, state["time"].dtype) == (jnp.float32, jnp.float32, jnp.int32)
+    for at, terminated in ((2.5, False), (3.5, True)):
+        obs, state, reward, has_terminated, truncated, final_obs = env.step(jax.random.key(0), state, jnp.int32(1))
+        np.testing.assert_array_equal(final_obs, at)
+        assert (reward, has_terminated, truncated) == (at, terminated, False)
+    np.testing.assert_array_equal(obs, 1.5)
+    assert (state["at"], state["time"]) == (1.5, 0)
+    rebound = env.bind({"start": 0.5})
+    np.testing.assert_array_equal(rebound.reset(jax.random.key(0))[0], 0.5)
+
+
+def test_a_pair_of_functions_trains():
+    algorithm = jax_ac.a2c(jax_ac.make_env(walk()), 4, 8)
+    assert algorithm.hyperparams.env_start == 0.0
+    hyperparams = jax_ac.grid(algorithm.hyperparams, env_start=[0.0, -2.5])
+    states, metrics = jax_ac.train_many(algorithm, 2, 20, hyperparams)
+    assert np.isfinite(metrics.policy_loss).all()
+    assert (states.env_steps == 20 * 32).all()
+    length = np.nanmean(metrics.episode_length, axis=(1, 2))
+    assert length[0] > length[1] + 1  # which begins near an end
+
+
+def takes(value):
+    """A function of the contract's arguments that returns `value`."""
+    return lambda *arguments, **numbers: value
+
+
+ZERO, OBS = jnp.zeros(()), jnp.zeros(2)
+STATE = {"at": 0.0, "time": 0}
+VIOLATIONS = [
+    ({"action_space": 2}, TypeError, "action_space of custom must be a Box or Discrete, got int"),
+    ({"observation_space": (2,)}, TypeError, "observation_space of custom must be a Box or Discrete, got tuple"),
+    ({"reset": takes(OBS)}, ValueError, r"reset of custom must return \(obs, state\)"),
+    ({"reset": takes((OBS, STATE, 0.0))}, ValueError, r"reset of custom must return \(obs, state\)"),
+    ({"reset": takes(({"x": OBS}, STATE))}, ValueError, "observations of custom must be one array, got dict"),
+    ({"reset": lambda key, start: (OBS, key)}, ValueError, "state of custom must hold numbers; keep a key as"),
+    ({"observation_space": Box((3,), -1, 1)}, ValueError, r"the shape \(2,\), its space says \(3,\)"),
+    ({"observation_space": Discrete(3)}, ValueError, r"the shape \(2,\), its space says \(\)"),
+    ({"step": takes((OBS, STATE, 0.0, False))}, ValueError, r"must return \(obs, state, reward, terminated, truncated\)"),
+    ({"step": takes((OBS, STATE, 0.0, False, {}, {}))}, ValueError, r"must return \(obs, state, reward, terminated,"),
+    ({"step": takes((jnp.zeros(3), STATE, 0.0, False, False))}, ValueError, "structure and shapes that reset gives them"),
+    ({"step": takes((OBS, {"at": 0.0}, 0.0, False, False))}, ValueError, "structure and shapes that reset gives them"),
+    ({"step": takes((OBS, {"at": OBS, "time": 0}, 0.0, False, False))}, ValueError, "structure and shapes that reset"),
+    (
+        {"step": takes((OBS, {"at": 0.0, "time": 0.5}, 0.0, False, False))},
+        ValueError,
+        "real numbers where reset gives",
+    ),
+    (
+        {"step": takes((OBS, STATE, OBS, False, False))},
+        ValueError,
+        "and truncated of custom must be scalars",
+    ),
+    ({"step": takes((OBS, STATE, 0.0, False, {}))}, ValueError, "and truncated of custom must be scalars"),
+    ({"max_steps": 0}, ValueError, "max_steps of custom must be at least 1, got 0"),
+    ({"max_steps": 2.5}, TypeError, "max_steps of custom must be a whole number, got 2.5"),
+    ({"params": {"start": "here"}}, TypeError, "start must be a number, got 'here'"),
+]
+
+
+@pytest.mark.parametrize(("changes", "error", "message"), VIOLATIONS)
+def test_functions_that_break_the_contract(changes, error, message):
+    with pytest.raises(error, match=message):
+        jax_ac.make_env(walk(**changes))
+
+
+def test_functions_have_no_parameters_of_gymnax():
+    with pytest.raises(ValueError, match="unknown parameter of custom 'max_steps_in_episode'"):
+        jax_ac.make_env(walk(), max_steps_in_episode=5)
+    with pytest.raises(ValueError, match="unknown parameter of custom 'stat'; did you mean 'start'"):
+        jax_ac.make_env(walk(), stat=5)
+    with pytest.raises(TypeError, match="params are those of a gymnax environment; functions have none"):
+        jax_ac.make_env(walk(), gymnax.make("CartPole-v1")[1])
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.5, 0.25), (np.array([-0.5, -0.1]), np.array([0.25, 2.0]))])
+def test_actions_beyond_the_box_are_clipped_at_the_environment_only(low, high):
+    """The observation after an action is what the environment was given; `log_prob` is that of what was sampled."""
+
+    def step(key, state, action):
+        return action, state, jnp.sum(action), False, False
+
+    env = jax_ac.make_env(Functions(lambda key: (jnp.zeros(2), jnp.zeros(())), step, Box((2,), low, high)))
+    mean, log_std = jnp.array([0.1, -0.2]), jnp.array([0.0, -1.0])
+
+    def act(obs, memory, first):
+        return DiagonalGaussian(jnp.broadcast_to(mean, obs.shape), jnp.broadcast_to(log_std, obs.shape)), obs[..., 0], memory
+
+    policy, unrolled = Policy((), act), rollout.unroll(5, 200)
+    play = jax.jit(lambda key: unrolled.act(key, env, policy, unrolled.init(key, env, policy))[1].trajectory)
+    seen = jax.device_get(play(jax.random.key(0)))
+    executed = np.clip(seen.action, low, high)
+    assert (np.abs(executed - seen.action) > 0.1).any(axis=(0, 1)).all()
+    np.testing.assert_allclose(seen.obs[1:], executed[:-1], rtol=1e-6)
+    np.testing.assert_allclose(seen.reward, executed.sum(axis=-1), rtol=1e-5, atol=1e-6)
+    expected = stats.norm(mean, np.exp(log_std)).logpdf(seen.action).sum(axis=-1)
+    np.testing.assert_allclose(seen.log_prob, expected, rtol=1e-4, atol=1e-5)
