@@ -40,19 +40,21 @@ class ProgressLine:
 
 
 def describe(progress: Progress) -> str:
-    """One line: updates, seeds solved, running return, rate and time left."""
+    """One line: updates, lanes done, solved, diverged and waiting, running return, rate and time left."""
     marks = progress.marks
-    solved = int((marks.solved_update >= 0).sum())
-    diverged = int((marks.diverged_update >= 0).sum())
-    waiting = int((~progress.begun).sum())
+    counts = {
+        "solved": (marks.solved_update >= 0).sum(),
+        "diverged": (marks.diverged_update >= 0).sum(),
+        "waiting": (~progress.begun).sum(),
+    }
     words = [
-        f"{int(marks.num_updates.sum()):,} updates done",
-        f"{solved} of {len(marks.frozen)} seeds solved",
+        f"{marks.num_updates.sum():,} updates",
+        f"{progress.done.sum():,} of {len(progress.done):,} lanes done",
+        *(f"{count:,} {name}" for name, count in counts.items() if count),
         f"running return {_median(marks.running_return[progress.begun])}",
         f"{progress.updates_per_second:,.0f} updates/s",
         f"about {progress.seconds_left:.0f} s left",
     ]
-    words[2:2] = [f"{diverged} diverged"] * bool(diverged) + [f"{waiting} waiting"] * bool(waiting)
     return ", ".join(words)
 
 

@@ -69,6 +69,7 @@ def test_the_file_of_lanes_is_train_many(trained):
 SWEEP = ["sweep", "CartPole-v1", "--algorithm", "a2c", "--seeds", "3", "--total-steps", "6400", "--num-steps", "8"]
 
 
+@pytest.mark.slow
 def test_sweep_numbers_in_one_program_and_shapes_one_by_one(tmp_path):
     import numpy as np
 
@@ -96,12 +97,13 @@ def test_sweep_numbers_in_one_program_and_shapes_one_by_one(tmp_path):
     np.testing.assert_array_equal(chosen, states.running_return[0])
 
 
+@pytest.mark.slow
 def test_train_other_algorithms(tmp_path):
     arguments = ("Pendulum-v1", "--algorithm", "ppo", "--seeds", "2", "--max-updates", "3", "--env-param", "g=9.0")
     result = jax_ac("train", *arguments, "--num-epochs", "1", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "settings tuned for it" in result.stdout
-    assert "seeds solved" not in result.stdout  # there is no threshold
+    assert "solved" not in result.stdout  # there is no threshold
     with (tmp_path / "runs/Pendulum-v1-ppo/lanes.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["env_g"] for row in rows} == {"9.0"}
@@ -156,7 +158,7 @@ BAD = [
     (["train", "--out", "n" * 300], "cannot write to the folder nnn"),
     (["train", "--out", "full"], "the folder full is not empty"),
     (["train", "--out", "/proc/jax_ac"], "cannot write to the folder /proc/jax_ac"),
-    (["trian"], "Expected one of {train,sweep}"),
+    (["trian"], "Expected one of {train, sweep}"),
     (["train", "--env-param", "lenght=1"], "unknown parameter of CartPole-v0 'lenght'; did you mean 'length'"),
     (["train", "--env-param", "length"], "--env-param takes name=value, got 'length'"),
     (["train", "--num-envs", "4"], "keras has no num_envs; it has no argument of this kind"),
@@ -184,7 +186,8 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(arguments, message, tmp_pa
     (tmp_path / "full" / "something").touch()
     result = jax_ac(*arguments, cwd=tmp_path)
     assert result.returncode == 2
-    assert message in " ".join(result.stderr.split())
+    said = " ".join(result.stderr.split())
+    assert message in said or message.replace(", ", ",") in said  # as tyro's versions write lists
     assert "Traceback" not in result.stderr
     assert "compiling" not in result.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"file", "full"}

@@ -9,6 +9,8 @@ import jax_ac
 from jax_ac.networks import KERAS, SeparateActorCritic
 from jax_ac.update import clipped_adam, clipped_rmsprop
 
+pytestmark = pytest.mark.slow
+
 NUM_STEPS, UPDATES = 4, 2
 HYPERPARAMS = jax_ac.A2CHyperparams(learning_rate=0.05, gamma=0.8, gae_lambda=0.9, max_grad_norm=1.0, eps=0.05)
 NAMES, STEP_SIZES = ("learning_rate", "gamma"), (2e-3, 4e-2)

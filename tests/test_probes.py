@@ -5,12 +5,12 @@ of the target. One program per preset and kind of action trains on all of the pr
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from probes import DISCRETE, REAL, TARGET, TEN_STEPS, any_of
@@ -18,6 +18,8 @@ from probes import DISCRETE, REAL, TARGET, TEN_STEPS, any_of
 import jax_ac
 from jax_ac.networks import KERAS, SeparateActorCritic
 from jax_ac.update import clipped_adam
+
+pytestmark = pytest.mark.slow
 
 SEEDS, ENOUGH = 8, 7
 GAMMA = 0.5  # γ, γ² and 1 are further apart than two margins
@@ -32,7 +34,7 @@ class Agent(NamedTuple):
     preset: Callable
     num_updates: int
     learning_rate: float
-    sweep: dict[str, list[float]] = {}  # all of these settings must solve the probes
+    sweep: Mapping[str, list[float]] = MappingProxyType({})  # all of these settings must solve the probes
     critic: bool = True
 
 

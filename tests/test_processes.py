@@ -45,6 +45,7 @@ def reference():
     return in_fresh_process(DIGEST, "2", "x32", "7", NPROC="1")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("devices", "seeds", "environment"),
     [("1", "7", {"NPROC": "1"}), ("2", "70", {"NPROC": "1"}), ("1", "70", {}), ("2", "7", {}), ("3", "7", {"NPROC": "2"})],

@@ -27,8 +27,9 @@ SEEN = Progress(MARKS, done=MARKS.frozen, begun=np.array([True, True, True, Fals
 def test_the_line_by_hand():
     # 100 updates/s; the finished lane needed 100, so the others are taken to need 50 + 50 + 100 more
     expected = [
-        "200 updates done",
-        "1 of 4 seeds solved",
+        "200 updates",
+        "1 of 4 lanes done",
+        "1 solved",
         "1 waiting",
         "running return 50",
         "100 updates/s",
@@ -51,4 +52,4 @@ def test_on_a_terminal_the_line_lives_and_goes():
     output = io.StringIO()
     with progress.ProgressLine(Console(file=output, force_terminal=True, width=200)) as line:
         line(SEEN)
-    assert "1 of 4 seeds solved" in output.getvalue()
+    assert "1 of 4 lanes done" in output.getvalue()

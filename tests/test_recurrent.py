@@ -167,6 +167,7 @@ def maze():
     return make_env(Functions(reset, step, Discrete(2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [RecurrentActorCritic, SeparateActorCritic])
 def test_only_memory_solves_the_maze(network):
     """Episodes of 4 steps in rollouts of 10: memory is carried across most borders."""

@@ -8,6 +8,8 @@ import jax_ac
 from jax_ac import tiles
 from jax_ac.networks import SeparateActorCritic
 
+pytestmark = pytest.mark.slow
+
 RATES, GAMMAS, SEEDS, UPDATES = np.geomspace(1e-4, 3e-2, 8), [0.5, 0.9, 0.99, 1.0], 16, 5
 SIZES = {
     jax_ac.a2c: {"num_envs": 2, "num_steps": 6},

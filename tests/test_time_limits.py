@@ -11,7 +11,6 @@ sees Gₙ = (1 - γⁿ) / (1-γ) with n steps left. What its critic says then de
 """
 
 import functools
-import time
 from functools import partial
 from typing import NamedTuple
 
@@ -32,6 +31,8 @@ from jax_ac.transforms import scale_rewards, time_limit
 from jax_ac.types import Box, Discrete, Functions
 from jax_ac.update import clipped_adam, eligibility_traces, gradient_steps
 
+pytestmark = pytest.mark.slow
+
 SEEDS = 4
 NO_CLIPPING = 1e6  # of gradients: a clipped mean has another fixed point
 
@@ -48,11 +49,9 @@ def confused(advantage):
 def train(algorithm, num_updates, **sweep):
     """The parameters, ``[H, S, ...]``."""
     hyperparams = jax_ac.grid(algorithm.hyperparams, max_grad_norm=[NO_CLIPPING], **sweep)
-    t0 = time.time()
     width = SEEDS * len(hyperparams.gamma)
     device = jax.local_devices()[:1]
     states, _ = jax_ac.train_many(algorithm, SEEDS, num_updates, hyperparams, tile_width=width, devices=device)
-    print("train", time.time() - t0)
     assert (states.diverged_update == -1).all()
     return states.params
 
@@ -131,7 +130,8 @@ AGENTS = {  # ours, the confused one, updates, learning rate, the settings of λ
     "one_step": (partial(jax_ac.one_step, num_envs=4), confused_one_step, 4000, 0.003, {"trace_lambda": [0.0, 0.9]}),
     "a2c": (A2C, partial(A2C, advantage=confused(advantages.gae)), 1000, 0.003, {"gae_lambda": [0.0, 0.9, 1.0]}),
     "ppo": (
-        partial(jax_ac.ppo, num_envs=4, num_steps=2 * LIMIT, num_minibatches=2), confused_ppo, 300, 0.003, {"gae_lambda": [0.95]}
+        partial(jax_ac.ppo, num_envs=4, num_steps=2 * LIMIT, num_minibatches=2),
+        confused_ppo, 300, 0.003, {"gae_lambda": [0.95]},
     ),
 }  # fmt: skip
 
@@ -149,7 +149,6 @@ def test_a_constant_reward_for_ever(name):
         for make in (ours, theirs)
     )  # [H, S] each
     lambdas = next(iter(sweep.values()), [1.0])
-    print(name, right, wrong, [confused_value(x) for x in lambdas])
     np.testing.assert_allclose(right, 1 / (1 - GAMMA), atol=0.3)
     for value, lambda_ in zip(wrong, lambdas, strict=True):
         np.testing.assert_allclose(value, confused_value(lambda_), atol=0.3)
@@ -240,19 +239,16 @@ def values_along_an_episode(sees_clock):
 @pytest.mark.parametrize("sees_clock", [False, True])
 def test_cartpole_is_worth_as_much_just_before_the_cap(sees_clock):
     ours, _ = values_along_an_episode(sees_clock)
-    print(np.abs(ours - FOREVER).max(1))
     np.testing.assert_allclose(ours, FOREVER, atol=5.0)  # 100 from the first step to the last
 
 
 def test_the_confused_critic_is_too_low_where_it_sees_no_clock():
     _, theirs = values_along_an_episode(False)
-    print(np.abs(theirs - UNTIL_THE_CAP.mean()).max(1))
     assert 80 < UNTIL_THE_CAP.mean() < 81
-    np.testing.assert_allclose(theirs, UNTIL_THE_CAP.mean(), atol=5.0)
+    np.testing.assert_allclose(theirs, UNTIL_THE_CAP.mean(), atol=10.0)  # ours: between 95 and 105
 
 
 def test_the_confused_critic_falls_to_1_where_it_sees_the_clock():
     """A network of 64 units rounds the corner at the cap off."""
     _, theirs = values_along_an_episode(True)
-    print(np.abs(theirs - UNTIL_THE_CAP).max(1), theirs[:, -1])
     np.testing.assert_allclose(theirs, np.broadcast_to(UNTIL_THE_CAP, theirs.shape), atol=12.0)
