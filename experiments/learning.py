@@ -140,6 +140,16 @@ def draw(points: list[list]) -> None:
     figure.savefig(RESULTS / "learning_family.png", dpi=110)
 
 
+def table(rows: list[list[str]]) -> str:
+    """The rows of `results/learning.csv` as the README shows them."""
+    lines = ["| | seeds | steps | return, IQM [95 %] | min to max | others, at as many steps unless said |", "|---" * 6 + "|"]
+    for preset, env, seeds, steps, iqm, low, high, least, _, most, *_, theirs in rows:
+        spread = f"{float(least):.1f} to {float(most):.1f}"
+        score = f"{float(iqm):.1f} [{float(low):.1f}, {float(high):.1f}]"
+        lines.append(f"| {preset}, {env} | {seeds} | {int(steps):,} | {score} | {spread} | {theirs} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     import jax_ac
 
@@ -151,6 +161,7 @@ def main() -> None:
         keep_and_write(RESULTS / "learning.csv", list(row), name, [list(row.values())])
         header = ["preset", "env", "steps", "lower_quartile", "interquartile_mean", "upper_quartile"]
         draw(keep_and_write(RESULTS / "learning_curves.csv", header, name, points))
+    print(table(read(RESULTS / "learning.csv")))
 
 
 if __name__ == "__main__":

@@ -109,12 +109,20 @@ def actor_critic(
         stop_when_solved=stop_when_solved,
         initial_running_return=initial_running_return,
     )
-    return Algorithm(partial(_init, parts), partial(_step, parts), hyperparams, rollout.num_steps, num_updates)
+    return Algorithm(
+        init=partial(_init, parts),
+        step=partial(_step, parts),
+        hyperparams=hyperparams,
+        steps_per_update=rollout.num_steps,
+        num_updates=num_updates,
+        env=partial(_env, parts),
+        policy=partial(_policy, parts),
+    )
 
 
 def _init(parts: Parts, key: jax.Array, hyperparams: Any) -> TrainState:
     """The state before the first update. Update u uses fold_in(key, u); flax folds in hashes of the layers' names."""
-    env = parts.env.bind(env_numbers(hyperparams))
+    env = _env(parts, hyperparams)
     params = init_params(parts.network, key, env)
     space = env.observation_space
     observed = moments.no_frames(space.shape) if env.normalized and isinstance(space, Box) else ()
@@ -140,7 +148,7 @@ def _init(parts: Parts, key: jax.Array, hyperparams: Any) -> TrainState:
 def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> tuple[TrainState, Metrics]:
     """One update: act, estimate, improve, report; a frozen lane is left as it is."""
     hyperparams = parts.schedule(hyperparams, state.num_updates)
-    env = parts.env.bind(env_numbers(hyperparams))
+    env = _env(parts, hyperparams)
     key_acting, key_improving = jax.random.split(key)
     policy = _policy(parts, state.params, state.moments)
     acting, experience = parts.rollout.act(key_acting, env, policy, state.acting)
@@ -175,6 +183,10 @@ def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> 
         frozen=next_state.frozen | newly_diverged,
     )
     return next_state, tree.select(state.frozen, tree.blank(metrics), metrics)
+
+
+def _env(parts: Parts, hyperparams: Any) -> Env:
+    return parts.env.bind(env_numbers(hyperparams))
 
 
 def _policy(parts: Parts, params: PyTree, observed: PyTree) -> Policy:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jax_ac.envs import make_env
 from jax_ac.errors import unknown_name
+from jax_ac.recipes import recorded
 from jax_ac.transforms import time_limit
 from jax_ac.types import Box, Env, Functions, PyTree
 
@@ -19,6 +20,7 @@ TRAINING_WRAPPERS = ("VmapWrapper", "EpisodeWrapper", "AutoResetWrapper")
 """How the names end of the wrappers in which brax trains: batches, time limits and resets are the caller's here."""
 
 
+@recorded
 def from_brax(env: Any, *, max_steps: int = 1000, backend: str | None = None) -> Env:
     """A brax environment as plain functions. Its `done` terminates; only `max_steps` truncates.
 

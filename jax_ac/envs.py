@@ -12,9 +12,11 @@ from jax_ac import tree
 from jax_ac.checks import check_number, check_positive
 from jax_ac.errors import unknown_name
 from jax_ac.gymnax_envs import from_gymnax
+from jax_ac.recipes import recorded
 from jax_ac.types import Box, Discrete, Env, Functions, PyTree
 
 
+@recorded
 def make_env(env: Any, params: Any = None, **numbers: float) -> Env:
     """An environment as plain functions.
 

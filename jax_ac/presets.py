@@ -11,12 +11,14 @@ from jax_ac.checks import check_positive
 from jax_ac.hyperparams import A2CHyperparams, KerasHyperparams, OneStepHyperparams, PPOHyperparams, ReinforceHyperparams
 from jax_ac.networks import SharedActorCritic, default_network
 from jax_ac.protocols import Advantage, Algorithm, Network, Optimizer, RecurrentNetwork
+from jax_ac.recipes import recorded
 from jax_ac.types import Box, Discrete, Env
 from jax_ac.update import clipped_adam, clipped_rmsprop, eligibility_traces, gradient_steps, keras_adam
 
 AnyNetwork = Network | RecurrentNetwork
 
 
+@recorded
 def keras_actor_critic(
     env: Env,
     *,
@@ -62,6 +64,7 @@ def keras_actor_critic(
     )
 
 
+@recorded
 def reinforce(
     env: Env,
     num_episodes: int = 8,
@@ -100,6 +103,7 @@ def reinforce(
     )
 
 
+@recorded
 def one_step(
     env: Env,
     num_envs: int = 8,
@@ -138,6 +142,7 @@ def one_step(
     )
 
 
+@recorded
 def a2c(
     env: Env,
     num_envs: int = 8,
@@ -184,6 +189,7 @@ def a2c(
     )
 
 
+@recorded
 def ppo(
     env: Env,
     num_envs: int = 4,

@@ -105,6 +105,9 @@ class Algorithm(NamedTuple):
         the environment are among them, as ``env_<name>``.
       steps_per_update: environment steps per update, or None where it varies.
       num_updates: the updates over which it anneals, and more than which it does not train; None: any number.
+      env: ``(hyperparams) -> Env``: the environment in which it trains with these numbers.
+      policy: ``(params, moments) -> Policy`` of a `TrainState`: how it acts, on observations as the environment gives them.
+      recipe: how it was made, for run folders (`recipes`); None where that cannot be written down.
     """
 
     init: Callable[[jax.Array, Any], TrainState]
@@ -112,6 +115,9 @@ class Algorithm(NamedTuple):
     hyperparams: Any
     steps_per_update: int | None = None
     num_updates: int | None = None
+    env: Callable[[Any], Env] | None = None
+    policy: Callable[[PyTree, PyTree], Policy] | None = None
+    recipe: str | None = None
 
 
 def check_algorithm(algorithm: Any) -> None:

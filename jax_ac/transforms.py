@@ -10,9 +10,11 @@ import jax.numpy as jnp
 
 from jax_ac.checks import check_number, check_positive
 from jax_ac.envs import auto_reset
+from jax_ac.recipes import recorded
 from jax_ac.types import Box, Env, PyTree
 
 
+@recorded
 def flatten(env: Env) -> Env:
     """Observations as vectors: ``[...]`` becomes ``[product of the axes]``."""
     space = env.observation_space
@@ -40,6 +42,7 @@ class Timed(NamedTuple):
     steps: jax.Array
 
 
+@recorded
 def time_limit(env: Env, max_steps: int) -> Env:
     """Truncates episodes at `max_steps` steps. With a lower limit than before there is no `solved_at`.
 
@@ -73,6 +76,7 @@ class Sticky(NamedTuple):
     acted: jax.Array
 
 
+@recorded
 def sticky_actions(env: Env, probability: float) -> Env:
     """With `probability` the environment repeats the last executed action instead of the agent's.
 
@@ -100,6 +104,7 @@ def sticky_actions(env: Env, probability: float) -> Env:
     return _derive(env, reset, transition, sticky_probability=probability)
 
 
+@recorded
 def scale_rewards(env: Env, scale: float) -> Env:
     """The learner sees rewards times `scale`; episode returns are reported unscaled.
 
@@ -119,6 +124,7 @@ def scale_rewards(env: Env, scale: float) -> Env:
     return scaled._replace(bind=bind)
 
 
+@recorded
 def normalize_observations(env: Env) -> Env:
     """The learner sees observations normalized by their running mean and standard deviation.
 

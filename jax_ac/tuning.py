@@ -35,6 +35,11 @@ DEFAULTS = {
 """The presets' own defaults, which solve CartPole-v1 (the Keras example's: CartPole-v0)."""
 
 TUNED: dict[tuple[str, str], Setting] = {
+    ("a2c", "Acrobot-v1"): Setting(
+        {"num_envs": 8, "num_steps": 16},
+        A2CHyperparams(ent_coef=0.01),
+        (("normalize_observations", {}),),
+    ),
     ("ppo", "Breakout-MinAtar"): Setting(
         {"num_envs": 64, "num_steps": 128, "num_epochs": 4, "num_minibatches": 8},
         PPOHyperparams(learning_rate=1e-3),

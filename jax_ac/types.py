@@ -52,6 +52,7 @@ class Env(NamedTuple):
       bind: ``(numbers) -> Env``: the same environment with these numbers, arrays or floats, in place of its own.
       reward_scale: what the learner multiplies rewards with (`transforms.scale_rewards`); reports show them unscaled.
       normalized: whether the learner normalizes observations by their running moments (`transforms.normalize_observations`).
+      recipe: how it was made, for run folders (`recipes`); None where that cannot be written down.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Env(NamedTuple):
     bind: Callable[[Mapping[str, Any]], "Env"]
     reward_scale: Any = 1.0
     normalized: bool = False
+    recipe: str | None = None
 
 
 class Functions(NamedTuple):
