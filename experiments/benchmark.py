@@ -44,9 +44,9 @@ def time_ours() -> dict:
     for seeds in SEED_COUNTS:
         result = run(algorithm, seeds, max_updates=MAX_UPDATES)
         assert (result.marks.solved_update >= 0).all()
-        numbers.setdefault("compile", result.compile_seconds)
+        numbers.setdefault("compile", result.spent.compile_seconds)
         updates = int(result.marks.num_updates.sum())
-        numbers["seeds"][seeds] = {"run": result.run_seconds, "updates": updates, "utilisation": result.utilisation}
+        numbers["seeds"][seeds] = {"run": result.spent.run_seconds, "updates": updates, "utilisation": result.utilisation}
     return numbers
 
 

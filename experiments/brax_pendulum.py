@@ -16,19 +16,15 @@ NUM_SEEDS, TOTAL_STEPS = 4, 399_360
 
 def main() -> None:
     import jax
-    from rich.console import Console
 
     import jax_ac
     from jax_ac import transforms
-    from jax_ac.progress import ProgressLine
-    from jax_ac.runs import run
 
     jax_ac.use_all_cores()
     env = transforms.normalize_observations(jax_ac.from_brax("inverted_pendulum"))
     numbers = jax_ac.PPOHyperparams(learning_rate=1e-3, ent_coef=0.0)
     algorithm = jax_ac.ppo(env, num_envs=16, num_steps=128, total_steps=TOTAL_STEPS, hyperparams=numbers)
-    with ProgressLine(Console()) as line:
-        result = run(algorithm, NUM_SEEDS, tile_width=NUM_SEEDS // jax.local_device_count() or 1, on_segment=line)
+    result = jax_ac.run(algorithm, NUM_SEEDS, tile_width=NUM_SEEDS // jax.local_device_count() or 1)
     steps = np.cumsum(np.nan_to_num(result.metrics.env_steps), axis=1)[0]
     points = np.linspace(0, len(steps) - 1, 14).astype(int)[1:]
     with (RESULTS / "brax_pendulum.csv").open("w", newline="") as file:

@@ -59,25 +59,20 @@ def interquartile_mean(scores: np.ndarray, axis: int = 0) -> np.ndarray:
 def train(name: str, task: Task) -> tuple[dict, list[list]]:
     """A row for the table and the points of the curve."""
     import jax
-    from rich.console import Console
 
     import jax_ac
-    from jax_ac.progress import ProgressLine
-    from jax_ac.runs import run
 
     preset, env = name.split(":")
     annealed = preset in ("a2c", "ppo")
     algorithm = jax_ac.tuned(preset, env, **({"total_steps": task.steps} if annealed else {}))
     per_update = algorithm.steps_per_update or 8 * 250  # whole episodes: as many updates as at half the time limit
-    with ProgressLine(Console()) as line:
-        result = run(
-            algorithm,
-            task.seeds,
-            max_updates=task.steps // per_update,
-            until_solved=False,
-            on_segment=line,
-            tile_width=min(16, -(-task.seeds // jax.local_device_count())),
-        )
+    result = jax_ac.run(
+        algorithm,
+        task.seeds,
+        max_updates=task.steps // per_update,
+        until_solved=False,
+        tile_width=min(16, -(-task.seeds // jax.local_device_count())),
+    )
     metrics = result.metrics
     scores = last_100(metrics.episode_return, metrics.num_episodes)
     interval = stats.bootstrap(
@@ -95,8 +90,8 @@ def train(name: str, task: Task) -> tuple[dict, list[list]]:
         "median": round(float(np.median(scores)), 2),
         "max": round(float(scores.max()), 2),
         "diverged": int((result.marks.diverged_update >= 0).sum()),
-        "run_seconds": round(result.run_seconds, 1),
-        "steps_per_second": round(float(result.marks.env_steps.sum(dtype=float)) / result.run_seconds),
+        "run_seconds": round(result.spent.run_seconds, 1),
+        "steps_per_second": round(float(result.marks.env_steps.sum(dtype=float)) / result.spent.run_seconds),
         "theirs": task.theirs,
     }
     updates = np.unique(np.linspace(0, metrics.running_return.shape[1] - 1, NUM_POINTS).astype(int))
@@ -142,7 +137,7 @@ def draw(points: list[list]) -> None:
 
 def table(rows: list[list[str]]) -> str:
     """The rows of `results/learning.csv` as the README shows them."""
-    lines = ["| | seeds | steps | return, IQM [95 %] | min to max | others, at as many steps unless said |", "|---" * 6 + "|"]
+    lines = ["| | seeds | steps | return, IQM [95 %] | min to max | others, same steps unless said |", "|---" * 6 + "|"]
     for preset, env, seeds, steps, iqm, low, high, least, _, most, *_, theirs in rows:
         spread = f"{float(least):.1f} to {float(most):.1f}"
         score = f"{float(iqm):.1f} [{float(low):.1f}, {float(high):.1f}]"

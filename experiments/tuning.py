@@ -45,19 +45,15 @@ SEARCHES = {
             ({"num_envs": 8, "num_steps": 128, "num_epochs": 10, "num_minibatches": 8}, (scaled, *NORMALIZED))
             for scaled in [("scale_rewards", {"scale": 0.1})]
         ],
-        {"learning_rate": [5e-4, 1e-3, 2e-3], "gamma": [0.9, 0.95, 0.98]},
+        {"learning_rate": [2.5e-4, 5e-4, 1e-3, 2e-3], "gamma": [0.9, 0.95, 0.98, 0.99]},
     ),
 }
 
 
 def train(name: str, search: Search, structure: tuple[dict[str, int], tuple]) -> list[tuple[dict[str, Any], np.ndarray]]:
     """Each setting of one structure with its seeds' scores."""
-    from rich.console import Console
-
     import jax_ac
     from jax_ac import tuning
-    from jax_ac.progress import ProgressLine
-    from jax_ac.runs import run
 
     preset, env = name.split(":")
     shapes, transforms = structure
@@ -65,8 +61,7 @@ def train(name: str, search: Search, structure: tuple[dict[str, int], tuple]) ->
     algorithm = tuning.build(preset, jax_ac.make_env(env), setting, total_steps=search.steps)
     hyperparams = jax_ac.grid(algorithm.hyperparams, **search.numbers)
     seeds = range(FIRST_SEED, FIRST_SEED + search.seeds)
-    with ProgressLine(Console()) as line:
-        result = run(algorithm, seeds, hyperparams=hyperparams, until_solved=False, on_segment=line)
+    result = jax_ac.run(algorithm, seeds, hyperparams=hyperparams, until_solved=False)
     scores = last_100(result.metrics.episode_return, result.metrics.num_episodes).reshape(-1, search.seeds)
     described = {**shapes, "transforms": " ".join(name for name, _ in transforms)}
     numbers = [{name: f"{getattr(hyperparams, name)[h]:g}" for name in search.numbers} for h in range(len(scores))]

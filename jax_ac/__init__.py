@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jax_ac.errors import unknown_name
 
 if TYPE_CHECKING:
+    from jax_ac.agent import Agent as Agent
     from jax_ac.algorithms import actor_critic as actor_critic
     from jax_ac.brax_envs import from_brax as from_brax
     from jax_ac.devices import use_all_cores as use_all_cores
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from jax_ac.presets import one_step as one_step
     from jax_ac.presets import ppo as ppo
     from jax_ac.presets import reinforce as reinforce
+    from jax_ac.results import Result as Result
+    from jax_ac.runs import resume as resume
+    from jax_ac.runs import run as run
     from jax_ac.settings import choice as choice
     from jax_ac.settings import grid as grid
     from jax_ac.settings import log_uniform as log_uniform
@@ -40,6 +44,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "A2CHyperparams": "hyperparams",
+    "Agent": "agent",
     "Box": "types",
     "Discrete": "types",
     "Functions": "types",
@@ -47,6 +52,7 @@ _HOMES = {
     "OneStepHyperparams": "hyperparams",
     "PPOHyperparams": "hyperparams",
     "ReinforceHyperparams": "hyperparams",
+    "Result": "results",
     "a2c": "presets",
     "actor_critic": "algorithms",
     "choice": "settings",
@@ -59,6 +65,8 @@ _HOMES = {
     "ppo": "presets",
     "random": "settings",
     "reinforce": "presets",
+    "resume": "runs",
+    "run": "runs",
     "train": "training",
     "train_many": "training",
     "tuned": "tuning",
@@ -69,6 +77,7 @@ _HOMES = {
 
 __all__ = [
     "A2CHyperparams",
+    "Agent",
     "Box",
     "Discrete",
     "Functions",
@@ -76,6 +85,7 @@ __all__ = [
     "OneStepHyperparams",
     "PPOHyperparams",
     "ReinforceHyperparams",
+    "Result",
     "a2c",
     "actor_critic",
     "choice",
@@ -88,6 +98,8 @@ __all__ = [
     "ppo",
     "random",
     "reinforce",
+    "resume",
+    "run",
     "train",
     "train_many",
     "tuned",

@@ -8,11 +8,12 @@ import jax.numpy as jnp
 
 from jax_ac import moments, tree
 from jax_ac.accounts import finish_episodes, report
-from jax_ac.checks import check_hyperparams
+from jax_ac.checks import check_hyperparams, check_positive
+from jax_ac.doors import check_env, check_function, check_network, check_part
 from jax_ac.hyperparams import env_numbers, with_env
 from jax_ac.numerics import all_finite
 from jax_ac.policies import init_params, make_policy, replay
-from jax_ac.protocols import Advantage, Algorithm, Loss, Network, Optimizer, Policy, RecurrentNetwork, Rollout, Schedule
+from jax_ac.protocols import Advantage, Algorithm, Annealing, Loss, Network, Optimizer, Policy, RecurrentNetwork, Rollout
 from jax_ac.types import Box, Env, Estimate, Examples, Experience, LossParts, Metrics, PyTree, TrainState
 from jax_ac.update import Improve, gradient_steps
 
@@ -30,26 +31,28 @@ class Parts(NamedTuple):
     loss: Loss
     optimizer: Optimizer
     improve: Improve
-    schedule: Schedule
+    annealing: Annealing
     stop_when_solved: bool
     initial_running_return: float
 
 
-def constant(hyperparams: Any, update: jax.Array) -> Any:
-    """A `Schedule`: the same hyperparameters in all updates."""
-    del update
-    return hyperparams
+CONSTANT = Annealing(lambda hyperparams, update: hyperparams)
+"""The same hyperparameters in all updates."""
 
 
-def linear_annealing(num_updates: int) -> Schedule:
-    """A `Schedule`: the learning rate falls linearly, from itself in the first update to 0 in the last of `num_updates`."""
+def linear_annealing(num_updates: int) -> Annealing:
+    """The learning rate falls linearly, from itself in the first update to 0 in the last of `num_updates`.
+
+    Raises ValueError or TypeError unless that is a whole number of at least 1.
+    """
+    num_updates = check_positive("num_updates", num_updates)
     last = max(num_updates - 1, 1)
 
-    def schedule(hyperparams: Any, update: jax.Array) -> Any:
+    def at(hyperparams: Any, update: jax.Array) -> Any:
         remaining = jnp.clip((last - update).astype(jnp.float32) / last, 0.0, 1.0)
         return hyperparams._replace(learning_rate=hyperparams.learning_rate * remaining)
 
-    return schedule
+    return Annealing(at, num_updates)
 
 
 def actor_critic(
@@ -62,8 +65,7 @@ def actor_critic(
     optimizer: Optimizer,
     hyperparams: Any,
     improve: Improve | None = None,
-    schedule: Schedule = constant,
-    num_updates: int | None = None,
+    annealing: Annealing = CONSTANT,
     stop_when_solved: bool = False,
     initial_running_return: float = jnp.nan,
 ) -> Algorithm:
@@ -71,7 +73,9 @@ def actor_critic(
 
     Args:
       env: from `make_env`.
-      network: ``init(key, obs)`` and ``apply(params, obs) -> (distribution, value)``; or a `RecurrentNetwork`.
+      network: ``init(key, obs)`` and ``apply(params, obs) -> (distribution, value)``; or a `RecurrentNetwork`. On several
+        CPU devices one of your own must not draw its parameters with QR, as orthogonal initializers of other libraries do
+        (flax's GRU and LSTM among them): it can wait for ever. `networks.orthogonal` takes their place.
       rollout: how it acts: `rollout.unroll` or `rollout.episodes`.
       advantage: ``(trajectory, hyperparams) -> Estimate``; looks back once. To the gradient it is data.
       loss: ``(distribution, value, batch, estimate, hyperparams) -> (scalar, LossParts)``, all flattened to one axis of
@@ -81,8 +85,7 @@ def actor_critic(
       hyperparams: the defaults, a NamedTuple of floats, to which the numbers of the environment are added.
       improve: what is done with the gradient: `update.gradient_steps` (one step on all of the rollout where None) or
         `update.eligibility_traces`.
-      schedule: the hyperparameters of each update from the lane's own, such as `linear_annealing`.
-      num_updates: the updates for which the schedule is made, where it is made for a number of them.
+      annealing: the hyperparameters of each update from the lane's own, such as `linear_annealing` makes.
       stop_when_solved: whether a lane freezes once its running return exceeds ``env.solved_at``.
       initial_running_return: where the moving average of returns begins; at the first episode's return where NaN.
 
@@ -90,12 +93,17 @@ def actor_critic(
       The algorithm.
 
     Raises:
-      ValueError, TypeError: if `env` is not from `make_env`, or a default hyperparameter is not a number in its range.
+      TypeError: if a part is not of its kind, or a default hyperparameter is not a number.
+      ValueError: if a default hyperparameter is out of its range, or of another environment.
     """
-    if not isinstance(env, Env):
-        raise TypeError(f"actor_critic takes an environment from make_env, got {type(env).__name__}.")
-    if not isinstance(rollout, Rollout):
-        raise TypeError(f"rollout must be a Rollout, as unroll and episodes make, got {type(rollout).__name__}.")
+    improve = gradient_steps() if improve is None else improve
+    check_env("actor_critic", env)
+    check_network(network)
+    check_part("rollout", rollout, Rollout, "unroll and episodes make")
+    check_part("improve", improve, Improve, "gradient_steps and eligibility_traces make")
+    check_part("annealing", annealing, Annealing, "linear_annealing makes")
+    for name, function in (("advantage", advantage), ("loss", loss), ("optimizer", optimizer)):
+        check_function(name, function)
     hyperparams = with_env(check_hyperparams(hyperparams), env.params)
     parts = Parts(
         env=env,
@@ -104,8 +112,8 @@ def actor_critic(
         advantage=advantage,
         loss=loss,
         optimizer=optimizer,
-        improve=improve or gradient_steps(),
-        schedule=schedule,
+        improve=improve,
+        annealing=annealing,
         stop_when_solved=stop_when_solved,
         initial_running_return=initial_running_return,
     )
@@ -114,14 +122,14 @@ def actor_critic(
         step=partial(_step, parts),
         hyperparams=hyperparams,
         steps_per_update=rollout.num_steps,
-        num_updates=num_updates,
+        num_updates=annealing.num_updates,
         env=partial(_env, parts),
         policy=partial(_policy, parts),
     )
 
 
 def _init(parts: Parts, key: jax.Array, hyperparams: Any) -> TrainState:
-    """The state before the first update. Update u uses fold_in(key, u); flax folds in hashes of the layers' names."""
+    """The state before the first update. Update u uses fold_in(key, u)."""
     env = _env(parts, hyperparams)
     params = init_params(parts.network, key, env)
     space = env.observation_space
@@ -147,7 +155,7 @@ def _init(parts: Parts, key: jax.Array, hyperparams: Any) -> TrainState:
 
 def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> tuple[TrainState, Metrics]:
     """One update: act, estimate, improve, report; a frozen lane is left as it is."""
-    hyperparams = parts.schedule(hyperparams, state.num_updates)
+    hyperparams = parts.annealing.at(hyperparams, state.num_updates)
     env = _env(parts, hyperparams)
     key_acting, key_improving = jax.random.split(key)
     policy = _policy(parts, state.params, state.moments)

@@ -23,10 +23,15 @@ class Range(NamedTuple):
         return math.isfinite(value) and above and below
 
     def __str__(self) -> str:
+        if self.low == -math.inf:
+            return "a finite number"
         if self.high == math.inf:
             return f"a finite number {'greater than' if self.open_low else 'of at least'} {self.low:g}"
         return f"in {'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
 
+
+FINITE = Range(-math.inf, math.inf)
+"""Of all numbers that have no range of their own."""
 
 ALLOWED = {
     "learning_rate": Range(0, math.inf),
@@ -45,20 +50,26 @@ ALLOWED = {
     "eps": Range(0, math.inf, open_low=True),
     "reward_scale": Range(0, math.inf, open_low=True),
     "sticky_probability": Range(0, 1),
+    "env_reward_scale": Range(0, math.inf, open_low=True),
+    "env_sticky_probability": Range(0, 1),
 }
+"""By the name of a hyperparameter; the numbers of an environment are its own business, but for two of `transforms`."""
 
 SHAPE_FIXING = {
     "hidden_sizes", "network", "num_episodes", "num_envs", "num_steps", "num_epochs", "num_minibatches", "max_steps",
     "total_steps", "n", "env_max_steps_in_episode",
 }  # fmt: skip
 
+ACTION_BOUNDS = ("max_torque", "min_action", "max_action", "max_force")
+"""Numbers of gymnax's environments that bound their actions, to which `Env.transition` clips."""
 
-def check_number(name: str, value: Any) -> float:
+
+def check_number(name: str, value: Any, allowed: Range | None = None) -> float:
     """`value` as a float, if the hyperparameter `name` may have it, also after rounding to float32.
 
     Raises:
       TypeError: if it is not a number.
-      ValueError: if it is NaN, infinite or out of the range in `ALLOWED`.
+      ValueError: if it is NaN, infinite or out of the range `allowed`, that of its name in `ALLOWED` where None.
     """
     try:
         if isinstance(value, str | bool):
@@ -68,7 +79,7 @@ def check_number(name: str, value: Any) -> float:
         number = math.inf
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, got {value!r}.") from None
-    allowed = ALLOWED.get(name.removeprefix("env_"), Range(-math.inf, math.inf, True, True))
+    allowed = allowed or ALLOWED.get(name, FINITE)
     if not allowed.holds(number):
         raise ValueError(f"{name} must be {allowed}, got {number:g}.")
     if not allowed.holds(_as_float32(number)):
@@ -92,6 +103,12 @@ def check_name(name: str, fields: tuple[str, ...]) -> None:
             f"{name} fixes the shape of the compiled program and cannot be swept inside one; "
             f"build one algorithm per value. Sweepable: {', '.join(fields)}."
         )
+    bound = name.removeprefix("env_")
+    if name != bound and bound in ACTION_BOUNDS:
+        raise ValueError(
+            f"{name} bounds the action space, which is fixed in the compiled program, and cannot be swept inside one; "
+            f"build one algorithm per value, of make_env(..., {bound}=...). Sweepable: {', '.join(fields)}."
+        )
     raise ValueError(unknown_name("hyperparameter", name, fields))
 
 
@@ -110,12 +127,18 @@ def check_hyperparams(hyperparams: Any) -> Any:
 
 def check_positive(name: str, value: Any, limit: int = 2**31) -> int:
     """`value` as an int, if it is a whole number of at least 1 and below `limit`; else TypeError or ValueError."""
+    return check_whole(name, value, 1, limit)
+
+
+def check_whole(name: str, value: Any, low: int = 0, limit: int = 2**31) -> int:
+    """`value` as an int, if it is a whole number of at least `low` and below `limit`; else TypeError or ValueError."""
     try:
         if isinstance(value, bool):
             raise TypeError
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be a whole number, got {value!r}.") from None
-    if not 1 <= number < limit:
-        raise ValueError(f"{name} must be at least 1{'' if number < 1 else f' and less than {limit:,}'}, got {number}.")
+    if not low <= number < limit:
+        upper = "" if number < low else f" and less than {limit:,}"
+        raise ValueError(f"{name} must be at least {low}{upper}, got {number}.")
     return number

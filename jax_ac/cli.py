@@ -6,13 +6,17 @@ from typing import Annotated, Any
 
 import tyro
 
-from jax_ac.commands import BadInput, Common, Sweep, Train, checked_sweep, checked_train
+from jax_ac.commands import BadInput, Common, Resume, Sweep, Train, checked_sweep, checked_train
 from jax_ac.errors import unknown_name
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, by the shell's convention: 128 + SIGINT."""
 
-COMMANDS: Any = Annotated[Train, tyro.conf.subcommand("train")] | Annotated[Sweep, tyro.conf.subcommand("sweep")]
+COMMANDS: Any = (
+    Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Sweep, tyro.conf.subcommand("sweep")]
+    | Annotated[Resume, tyro.conf.subcommand("resume")]
+)
 
 
 def main(args: list[str] | None = None) -> None:
@@ -26,12 +30,19 @@ def main(args: list[str] | None = None) -> None:
     except BadInput as error:
         print(f"jax-ac: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        print(f"jax-ac: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("jax-ac: interrupted before the first results; nothing was saved.", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
-def _run(command: Train | Sweep) -> int:
+def _run(command: Train | Sweep | Resume) -> int:
+    if isinstance(command, Resume):
+        from jax_ac.resuming import resume
+
+        return resume(command)
     if isinstance(command, Sweep):
         plan = checked_sweep(command)
         from jax_ac.sweeping import sweep
@@ -43,7 +54,9 @@ def _run(command: Train | Sweep) -> int:
     return train(command, chosen)
 
 
-def _options(command: Common) -> list[str]:
+def _options(command: Common | Resume) -> list[str]:
+    if isinstance(command, Resume):
+        return [f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(command) if field.name != "path"]
     fields = [field.name for field in dataclasses.fields(command) if field.name not in ("env", "numbers", "shapes")]
     parts = (command.numbers, command.shapes)
     fields += [field.name for part in parts for field in dataclasses.fields(part)]

@@ -1,6 +1,7 @@
 """Devices: every core of a CPU as a device of its own."""
 
 import os
+from typing import Any
 
 
 def use_all_cores() -> None:
@@ -26,3 +27,16 @@ def use_all_cores() -> None:
 def num_cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_devices(devices: Any) -> None:
+    """Raises TypeError unless they are None or a list of JAX's devices."""
+    import jax
+
+    if devices is None:
+        return
+    if not isinstance(devices, list | tuple):
+        raise TypeError(f"devices must be a list of devices, such as jax.local_devices(), got {devices!r}.")
+    for device in devices:
+        if not isinstance(device, jax.Device):
+            raise TypeError(f"devices must hold devices, such as jax.local_devices()[0], got {device!r}.")

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jax_ac.checks import check_number, check_positive
+from jax_ac.checks import ACTION_BOUNDS, FINITE, check_number, check_positive
 from jax_ac.errors import unknown_name
 from jax_ac.types import Box, Discrete, Functions, PyTree
 
@@ -20,8 +20,18 @@ SOLVED_AT = {
 """Reward thresholds, from gymnasium's registry."""
 
 
-def from_gymnax(env: Any, params: Any, numbers: Mapping[str, Any]) -> Functions:
-    """A gymnax environment as functions of those of its numbers that may be traced."""
+FIXED = ("max_steps_in_episode", *ACTION_BOUNDS)
+"""Parameters that can be set, but not traced: they are the time limit and the action space, which programs are built on."""
+
+FOLLOWING = {"total_mass": "masscart and masspole", "polemass_length": "masspole and length"}
+"""Parameters of CartPole that follow from others; gymnax keeps them apart, so that setting one would contradict another."""
+
+
+def from_gymnax(env: Any, params: Any, numbers: Mapping[str, Any]) -> tuple[Functions, dict[str, Any]]:
+    """A gymnax environment as functions of those of its numbers that may be traced, and what remains of `numbers` for them.
+
+    The others, such as the time limit, are already set.
+    """
     name, env, defaults = _find(env)
     solved_at = SOLVED_AT.get(name)
     limit = _max_steps(defaults)
@@ -29,10 +39,8 @@ def from_gymnax(env: Any, params: Any, numbers: Mapping[str, Any]) -> Functions:
         params = defaults
     elif not isinstance(params, type(defaults)):
         raise TypeError(f"params of {name} must be its EnvParams, got {type(params).__name__}.")
-    if "max_steps_in_episode" in numbers:
-        number = check_number("max_steps_in_episode", numbers["max_steps_in_episode"])
-        whole = check_positive("max_steps_in_episode", int(number) if number.is_integer() else number)
-        params = params.replace(max_steps_in_episode=whole)
+    fixed = {key: _fixed(key, value) for key, value in numbers.items() if key in FIXED and key in _fields(params)}
+    params = params.replace(**fixed)
 
     def bound(given: Mapping[str, Any]) -> Any:
         return _follow(name, params.replace(**{k: _like(getattr(params, k), v) for k, v in given.items()}), given)
@@ -53,7 +61,12 @@ def from_gymnax(env: Any, params: Any, numbers: Mapping[str, Any]) -> Functions:
         solved_at=solved_at if _max_steps(params) == limit else None,
         name=name,
     )
-    return functions._replace(params=_traceable(functions, _scalars(params)))
+    traceable = _traceable(functions, _scalars(params))
+    rest = {key: value for key, value in numbers.items() if key not in fixed}
+    for key in rest:
+        if key not in traceable and key in _fields(params):
+            raise ValueError(f"{key} of {name} {_why_not(key)}.")
+    return functions._replace(params=traceable), rest
 
 
 def _find(env: Any) -> tuple[str, Any, Any]:
@@ -75,17 +88,29 @@ def _find(env: Any) -> tuple[str, Any, Any]:
 
 
 def _scalars(params: Any) -> dict[str, float]:
-    """Single numbers, but for the time limit, which fixes shapes, what follows from others, and the bounds of actions."""
-    values = {name: getattr(params, name) for name in params.__dataclass_fields__}
+    """Single numbers, but for those that are fixed in an environment, and those that follow from others."""
+    values = {name: getattr(params, name) for name in _fields(params)}
     numbers = {name: float(value) for name, value in values.items() if type(value) in (int, float)}
-    return {name: value for name, value in numbers.items() if name not in {"max_steps_in_episode", *FOLLOWING, *BOUNDS}}
+    return {name: value for name, value in numbers.items() if name not in (*FIXED, *FOLLOWING)}
 
 
-FOLLOWING = ("total_mass", "polemass_length")
-"""Parameters of CartPole that follow from others; gymnax keeps them apart, so that setting one would contradict another."""
+def _fields(params: Any) -> tuple[str, ...]:
+    return tuple(params.__dataclass_fields__)
 
-BOUNDS = ("max_torque", "min_action", "max_action", "max_force")
-"""Parameters that are the bounds of the action space, to which `Env.transition` clips: they change with EnvParams only."""
+
+def _fixed(name: str, value: Any) -> float:
+    """The value of one of `FIXED`; the time limit is a whole number."""
+    number = check_number(name, value, FINITE)
+    if name != "max_steps_in_episode":
+        return number
+    return check_positive(name, int(number) if number.is_integer() else number)
+
+
+def _why_not(name: str) -> str:
+    """Why a parameter cannot be set by its name."""
+    if name in FOLLOWING:
+        return f"follows from {FOLLOWING[name]}; set those"
+    return "is not one number that can be traced; give it in params, as EnvParams"
 
 
 def _follow(name: str, params: Any, given: Mapping[str, Any]) -> Any:

@@ -8,6 +8,8 @@ from collections import namedtuple
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jax_ac.errors import unknown_name
+
 if TYPE_CHECKING:
     import jax
 
@@ -44,7 +46,7 @@ class ReinforceHyperparams(NamedTuple):
     Attributes:
       learning_rate: Adam's step size.
       gamma: the discount factor per step.
-      vf_coef: the weight of the baseline's loss.
+      vf_coef: the weight of the baseline's loss; without a baseline it is not read.
       ent_coef: the weight of the entropy bonus.
       max_grad_norm: the gradient's global norm is clipped to this.
     """
@@ -60,14 +62,15 @@ class OneStepHyperparams(NamedTuple):
     """The numbers of `one_step`; each may be a float or a float array.
 
     Attributes:
-      learning_rate: Adam's step size.
+      learning_rate: the optimizer's step size.
       gamma: the discount factor per step.
       trace_lambda: λ, the decay of eligibility traces; 0 is the one-step actor-critic.
-      vf_coef: the critic's step size relative to the actor's.
+      vf_coef: the weight of the value's gradient in the trace. With plain SGD it is the critic's step size relative to the
+        actor's; with Adam and separate networks it cancels, but for the clipping.
       max_grad_norm: the gradient's global norm is clipped to this.
     """
 
-    learning_rate: Number = 1e-3
+    learning_rate: Number = 3e-4
     gamma: Number = 0.99
     trace_lambda: Number = 0.0
     vf_coef: Number = 0.5
@@ -84,8 +87,8 @@ class A2CHyperparams(NamedTuple):
       vf_coef: the weight of the critic's loss.
       ent_coef: the weight of the entropy bonus.
       max_grad_norm: the gradient's global norm is clipped to this.
-      second_moment_decay: of RMSProp (or of Adam's second moment).
-      eps: added to the root of the second moment.
+      second_moment_decay: of RMSProp's second moment; `update.clipped_adam` does not read it.
+      eps: what RMSProp adds to the root of its second moment; `update.clipped_adam` does not read it.
     """
 
     learning_rate: Number = 4e-3
@@ -127,14 +130,23 @@ ENV_PREFIX = "env_"
 
 
 @functools.cache
-def _with_env_fields(kind: type, names: tuple[str, ...]) -> type:
-    return namedtuple(kind.__name__, (*kind._fields, *names))  # pyright: ignore
+def _kind(name: str, fields: tuple[str, ...]) -> type:
+    return namedtuple(name, fields)  # pyright: ignore
 
 
 def with_env(hyperparams: Any, env_params: Mapping[str, Any]) -> Any:
-    """The NamedTuple `hyperparams` with the environment's numbers as further fields, ``env_<name>``."""
-    kind = _with_env_fields(type(hyperparams), tuple(ENV_PREFIX + name for name in env_params))
-    return kind(*hyperparams, *env_params.values())
+    """The NamedTuple `hyperparams` with the environment's numbers as further fields, ``env_<name>``.
+
+    Those that it has already keep their values; ValueError if one is not a number of the environment.
+    """
+    own = {name: value for name, value in hyperparams._asdict().items() if not name.startswith(ENV_PREFIX)}
+    numbers = {ENV_PREFIX + name: value for name, value in env_params.items()}
+    for name, value in env_numbers(hyperparams).items():
+        if name not in env_params:
+            raise ValueError(unknown_name("hyperparameter", ENV_PREFIX + name, [*own, *numbers]))
+        numbers[ENV_PREFIX + name] = value
+    kind = _kind(type(hyperparams).__name__, (*own, *numbers))
+    return kind(*own.values(), *numbers.values())
 
 
 def env_numbers(hyperparams: Any) -> dict[str, Any]:

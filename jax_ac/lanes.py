@@ -25,6 +25,20 @@ class Lanes(NamedTuple):
     hyperparams: Any
     shape: tuple[int, ...]
 
+    @property
+    def seeds(self) -> np.ndarray:
+        """The seeds of one setting, ``[S]``."""
+        return self.seed[: self.shape[-1]]
+
+    @property
+    def setting(self) -> np.ndarray:
+        """The index of each lane's setting, int32 ``[L]``; 0 where there is one."""
+        return (np.arange(len(self.seed)) // self.shape[-1]).astype(np.int32)
+
+    def settings(self) -> Any:
+        """The hyperparameters without repetition: scalars, or ``[H]``."""
+        return jax.tree.map(lambda column: column.reshape(self.shape)[..., 0], self.hyperparams)
+
 
 def lay_out(seeds: int | Iterable[int], hyperparams: Any) -> Lanes:
     """One lane per (setting, seed).

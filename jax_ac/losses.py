@@ -1,5 +1,6 @@
 """Losses: named pieces, element by element, and the assembled losses."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +98,19 @@ def policy_gradient_loss(
     entropy = jnp.mean(distribution.entropy(), where=mask)
     loss = policy_loss + hyperparams.vf_coef * value_loss - hyperparams.ent_coef * entropy
     return loss, LossParts(policy_loss, value_loss, entropy)
+
+
+def actor_loss(
+    distribution: Distribution, value: jax.Array, batch: Transition, estimate: Estimate, hyperparams: Any
+) -> tuple[jax.Array, LossParts]:
+    """Mean over steps of -log π(aₜ|sₜ) Âₜ - β H(π(·|sₜ)): no critic learns. Williams (1992).
+
+    Arguments and returns as in `policy_gradient_loss`; reads `ent_coef` (β), and has no value loss.
+    """
+    del value
+    policy_loss = jnp.mean(policy_gradient(distribution.log_prob(batch.action), estimate.advantage), where=batch.mask)
+    entropy = jnp.mean(distribution.entropy(), where=batch.mask)
+    return policy_loss - hyperparams.ent_coef * entropy, LossParts(policy_loss, math.nan, entropy)
 
 
 def eligibility(

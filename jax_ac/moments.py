@@ -15,7 +15,7 @@ class Moments(NamedTuple):
 
 
 def no_frames(shape: tuple[int, ...]) -> Moments:
-    """Before any frame: mean 0 and variance 1, so that `normalize` changes nothing."""
+    """Before any frame: mean 0 and variance 1, so that `normalize` only clips."""
     return Moments(jnp.zeros((), jnp.float32), jnp.zeros(shape, jnp.float32), jnp.ones(shape, jnp.float32))
 
 
@@ -25,12 +25,12 @@ def observe(moments: Moments, frames: jax.Array, mask: jax.Array) -> Moments:
     Args:
       moments: of the frames before.
       frames: ``[B, *observation]``.
-      mask: bool ``[B]``; frames where False are left out.
+      mask: bool ``[B]``, somewhere True; frames where False are left out.
     """
     where = mask.reshape(-1, *(1,) * (frames.ndim - 1))
-    batch = jnp.maximum(jnp.sum(mask, dtype=jnp.float32), 1.0)
+    batch = jnp.sum(mask, dtype=jnp.float32)
     mean = jnp.sum(frames, axis=0, where=where) / batch
-    squares = jnp.sum(jnp.square(frames - mean), axis=0, where=where)
+    squares = jnp.sum(jnp.square(frames - mean[None]), axis=0, where=where)
     count = moments.num_frames + batch
     delta = mean - moments.mean
     total = moments.variance * moments.num_frames + squares + jnp.square(delta) * (moments.num_frames * batch / count)

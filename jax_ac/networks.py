@@ -226,7 +226,8 @@ class RecurrentActorCritic(nn.Module):
         """``obs [..., *shape], memory [..., M] -> (distribution [...], value [...], next memory [..., M])``."""
         hidden, actor, critic = self.initialization
         inputs = mlp(features_first(obs, self.observation_space), self.hidden_sizes, self.activation, hidden)
-        memory, _ = nn.GRUCell(self.memory_size, name="gru")(memory, jnp.moveaxis(inputs, 0, -1))
+        gru = nn.GRUCell(self.memory_size, recurrent_kernel_init=orthogonal(1.0), name="gru")  # flax's own calls QR
+        memory, _ = gru(memory, jnp.moveaxis(inputs, 0, -1))
         features = jnp.moveaxis(memory, -1, 0)
         return policy_head(features, self.action_space, actor), value_head(features, critic), memory
 
@@ -236,8 +237,8 @@ class RecurrentActorCritic(nn.Module):
 
 
 def default_network(env: Env) -> nn.Module:
-    """`ConvActorCritic` for observations ``[height, width, channels]``, else `SeparateActorCritic`."""
+    """`ConvActorCritic` for images ``[height, width, channels]`` of at least 3x3 pixels, else `SeparateActorCritic`."""
     space = env.observation_space
-    if isinstance(space, Box) and len(space.shape) == 3:
+    if isinstance(space, Box) and len(space.shape) == 3 and min(space.shape[:2]) >= 3:
         return ConvActorCritic(space, env.action_space)
     return SeparateActorCritic(space, env.action_space)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -9,9 +10,17 @@ from jax_ac import tree
 from jax_ac.protocols import Distribution, Network, Policy, RecurrentNetwork
 from jax_ac.types import Box, Env, PyTree
 
+INIT_STREAM = 2**32 - 2
+"""What is folded into a lane's key to initialize a network: no update has this index."""
+
 
 def init_params(network: Network | RecurrentNetwork, key: jax.Array, env: Env) -> PyTree:
-    """The network's parameters for observations of `env`."""
+    """The network's parameters for observations of `env`.
+
+    Flax's modules take the lane's key itself, as they fold hashes of names into it. Others may split it or fold 0, 1, ...
+    into it, which would give the keys of the updates: theirs is ``fold_in(key, INIT_STREAM)``.
+    """
+    key = key if isinstance(network, nn.Module) else jax.random.fold_in(key, INIT_STREAM)
     space = env.observation_space
     obs = jnp.zeros(space.shape, jnp.float32) if isinstance(space, Box) else jnp.zeros((), jnp.int32)
     if isinstance(network, RecurrentNetwork):

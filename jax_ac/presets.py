@@ -5,12 +5,12 @@ from functools import partial
 import jax.numpy as jnp
 
 from jax_ac import advantages, losses, rollout
-from jax_ac.algorithms import actor_critic, constant, linear_annealing
+from jax_ac.algorithms import CONSTANT, actor_critic, linear_annealing
 from jax_ac.budget import updates_in
-from jax_ac.checks import check_positive
+from jax_ac.doors import check_env, check_minibatches, check_time_limit, numbers_of
 from jax_ac.hyperparams import A2CHyperparams, KerasHyperparams, OneStepHyperparams, PPOHyperparams, ReinforceHyperparams
 from jax_ac.networks import SharedActorCritic, default_network
-from jax_ac.protocols import Advantage, Algorithm, Network, Optimizer, RecurrentNetwork
+from jax_ac.protocols import Advantage, Algorithm, Annealing, Network, Optimizer, RecurrentNetwork
 from jax_ac.recipes import recorded
 from jax_ac.types import Box, Discrete, Env
 from jax_ac.update import clipped_adam, clipped_rmsprop, eligibility_traces, gradient_steps, keras_adam
@@ -44,21 +44,21 @@ def keras_actor_critic(
       TypeError: if `env` is not from `make_env`.
       ValueError: if the preset cannot take the environment, or a hyperparameter is out of its range.
     """
-    _check_env("keras_actor_critic", env)
+    check_env("keras_actor_critic", env)
     if not isinstance(env.action_space, Discrete):
         raise ValueError(f"keras_actor_critic takes discrete actions; those of {env.name} are real.")
     shape = env.observation_space.shape if isinstance(env.observation_space, Box) else ()
     if len(shape) != 1:
         raise ValueError(f"keras_actor_critic takes observations that are vectors; those of {env.name} have shape {shape}.")
-    _check_time_limit("keras_actor_critic", env)
+    check_time_limit("keras_actor_critic", env)
     return actor_critic(
         env,
-        network or SharedActorCritic(env.observation_space, env.action_space),
+        SharedActorCritic(env.observation_space, env.action_space) if network is None else network,
         rollout=rollout.episodes(),
         advantage=advantages.normalized_returns,
         loss=partial(losses.keras_actor_critic_loss, stop_gradient=stop_gradient),
         optimizer=lambda h: keras_adam(h.learning_rate, h.adam_b1, h.adam_b2, h.adam_eps),
-        hyperparams=hyperparams or KerasHyperparams(),
+        hyperparams=numbers_of("keras_actor_critic", hyperparams, KerasHyperparams),
         stop_when_solved=stop_when_solved,
         initial_running_return=jnp.nan if env.solved_at is not None and env.solved_at <= 0 else 0.0,
     )
@@ -83,31 +83,32 @@ def reinforce(
     Args:
       env: with a time limit.
       num_episodes: N, per update.
-      baseline: whether the learned value is subtracted from the return.
+      baseline: whether a learned value is subtracted from the return; without one no critic is trained.
       network: where None, chosen by the environment: a CNN for images, else separate MLPs.
       hyperparams: `ReinforceHyperparams` where None.
 
     Raises:
       TypeError, ValueError: if the preset cannot take the environment, or an argument or number is out of its range.
     """
-    _check_env("reinforce", env)
-    _check_time_limit("reinforce", env)
+    check_env("reinforce", env)
+    check_time_limit("reinforce", env)
     return actor_critic(
         env,
-        network or default_network(env),
+        _network_for(env, network),
         rollout=rollout.episodes(num_episodes),
         advantage=advantages.monte_carlo if baseline else advantages.plain_returns,
-        loss=losses.policy_gradient_loss,
+        loss=losses.policy_gradient_loss if baseline else losses.actor_loss,
         optimizer=clipped_adam,
-        hyperparams=hyperparams or ReinforceHyperparams(),
+        hyperparams=numbers_of("reinforce", hyperparams, ReinforceHyperparams),
     )
 
 
 @recorded
 def one_step(
     env: Env,
-    num_envs: int = 8,
+    num_envs: int = 16,
     *,
+    optimizer: Optimizer = clipped_adam,
     network: AnyNetwork | None = None,
     hyperparams: OneStepHyperparams | None = None,
 ) -> Algorithm:
@@ -115,11 +116,12 @@ def one_step(
 
     δ = rₜ₊₁ + γ v(sₜ₊₁) - v(sₜ);  z ← γ λ z + ∇ [log π(aₜ|sₜ) + c v(sₜ)];  θ ← θ + α δ z. Sutton & Barto (2018), sections
     13.5 (λ = 0) and 13.6, episodic, with one λ for both traces and without the factor γᵗ, as nearly always in practice. N
-    environments step together, each with a trace of its own, and Adam takes the mean of their δ z as its gradient.
+    environments step together, each with a trace of its own, and the optimizer takes the mean of their -δ z as its gradient.
 
     Args:
       env: any.
       num_envs: N; 1 is the textbook's online algorithm.
+      optimizer: ``lambda h: optax.sgd(h.learning_rate)`` is the textbook's.
       network: where None, chosen by the environment: a CNN for images, else separate MLPs. Without memory.
       hyperparams: `OneStepHyperparams` where None; `trace_lambda` is λ.
 
@@ -127,18 +129,18 @@ def one_step(
       TypeError, ValueError: if the preset cannot take the environment or network, or an argument or number is out of its
         range.
     """
-    _check_env("one_step", env)
+    check_env("one_step", env)
     if isinstance(network, RecurrentNetwork):
         raise ValueError("one_step takes a network without memory: its updates are one step long.")
     return actor_critic(
         env,
-        network or default_network(env),
+        _network_for(env, network),
         rollout=rollout.unroll(num_envs, 1),
         advantage=advantages.td_error,
         loss=losses.eligibility,
-        optimizer=clipped_adam,
+        optimizer=optimizer,
         improve=eligibility_traces(num_envs),
-        hyperparams=hyperparams or OneStepHyperparams(),
+        hyperparams=numbers_of("one_step", hyperparams, OneStepHyperparams),
     )
 
 
@@ -173,19 +175,17 @@ def a2c(
       TypeError, ValueError: if `env` is not from `make_env`, an argument or number is out of its range, or `total_steps` is
         not a multiple of N T (the sentence names the two nearest that are).
     """
-    _check_env("a2c", env)
+    check_env("a2c", env)
     unrolled = rollout.unroll(num_envs, num_steps)
-    num_updates = None if total_steps is None else updates_in(total_steps, unrolled.num_steps)
     return actor_critic(
         env,
-        network or default_network(env),
+        _network_for(env, network),
         rollout=unrolled,
         advantage=advantage,
         loss=losses.policy_gradient_loss,
         optimizer=optimizer,
-        schedule=constant if num_updates is None else linear_annealing(num_updates),
-        num_updates=num_updates,
-        hyperparams=hyperparams or A2CHyperparams(),
+        annealing=_annealed(total_steps, num_envs * num_steps),
+        hyperparams=numbers_of("a2c", hyperparams, A2CHyperparams),
     )
 
 
@@ -215,7 +215,7 @@ def ppo(
       num_envs: N.
       num_steps: T.
       num_epochs: passes over each rollout.
-      num_minibatches: per pass; must divide T N (N for a network with memory).
+      num_minibatches: per pass; must divide T N (N for a network with memory), and leave at least 2 steps each.
       total_steps: environment steps over which the learning rate falls linearly to 0; constant where None.
       value_loss: `losses.clipped_squared_error`, or `losses.squared_error`, which does not clip.
       network: where None, chosen by the environment: a CNN for images, else separate MLPs.
@@ -225,32 +225,25 @@ def ppo(
       TypeError, ValueError: if `env` is not from `make_env`, an argument or number is out of its range, the minibatches do
         not divide, or `total_steps` is not a multiple of N T (the sentence names the two nearest that are).
     """
-    _check_env("ppo", env)
+    check_env("ppo", env)
     unrolled = rollout.unroll(num_envs, num_steps)
-    num_minibatches = check_positive("num_minibatches", num_minibatches)
-    examples, unit = (num_envs, "environments") if isinstance(network, RecurrentNetwork) else (num_envs * num_steps, "steps")
-    if examples % num_minibatches:
-        raise ValueError(f"num_minibatches must divide the {examples:,} {unit} of a rollout, got {num_minibatches}.")
-    num_updates = None if total_steps is None else updates_in(total_steps, unrolled.num_steps)
+    num_minibatches = check_minibatches(num_minibatches, num_envs, num_steps, network)
     return actor_critic(
         env,
-        network or default_network(env),
+        _network_for(env, network),
         rollout=unrolled,
         advantage=advantages.gae,
         loss=partial(losses.ppo_loss, value_loss=value_loss),
         optimizer=lambda h: clipped_adam(h, h.adam_eps),
         improve=gradient_steps(num_epochs, num_minibatches),
-        schedule=constant if num_updates is None else linear_annealing(num_updates),
-        num_updates=num_updates,
-        hyperparams=hyperparams or PPOHyperparams(),
+        annealing=_annealed(total_steps, num_envs * num_steps),
+        hyperparams=numbers_of("ppo", hyperparams, PPOHyperparams),
     )
 
 
-def _check_env(preset: str, env: object) -> None:
-    if not isinstance(env, Env):
-        raise TypeError(f"{preset} takes an environment from make_env, got {type(env).__name__}.")
+def _network_for(env: Env, network: AnyNetwork | None) -> AnyNetwork:
+    return default_network(env) if network is None else network
 
 
-def _check_time_limit(preset: str, env: Env) -> None:
-    if env.max_steps is None:
-        raise ValueError(f"{preset} plays whole episodes, which need a time limit; {env.name} has none.")
+def _annealed(total_steps: int | None, steps_per_update: int) -> Annealing:
+    return CONSTANT if total_steps is None else linear_annealing(updates_in(total_steps, steps_per_update))

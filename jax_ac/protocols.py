@@ -26,6 +26,7 @@ class Distribution(Protocol):
     def mode(self) -> jax.Array: ...
 
 
+@runtime_checkable
 class Network(Protocol):
     """What an actor-critic network must offer; every flax.linen module with this call does."""
 
@@ -91,8 +92,17 @@ Loss = Callable[[Distribution, jax.Array, Transition, Estimate, Any], tuple[jax.
 Optimizer = Callable[[Any], optax.GradientTransformation]
 """``(hyperparams) -> optimizer``; it is rebuilt inside the trace, so that changing a number never recompiles."""
 
-Schedule = Callable[[Any, jax.Array], Any]
-"""``(hyperparams, update) -> hyperparams`` of that update, counted from 0."""
+
+class Annealing(NamedTuple):
+    """How hyperparameters change from update to update.
+
+    Attributes:
+      at: ``(hyperparams, update) -> hyperparams`` of that update, counted from 0.
+      num_updates: those over which it goes, more than which an algorithm does not train; None: any number.
+    """
+
+    at: Callable[[Any, jax.Array], Any]
+    num_updates: int | None = None
 
 
 class Algorithm(NamedTuple):

@@ -31,6 +31,10 @@ MODULES = (*(f"jax_ac.{name}" for name in OURS), "jax.nn", "flax.linen", "optax"
 """Where the functions and classes that a recipe names may come from."""
 
 
+NUMBERS = tuple(np.dtype(code).name for code in "?" + np.typecodes["AllInteger"] + "efd")
+"""The types of the arrays that a recipe holds."""
+
+
 class NoRecipe(Exception):
     """Something cannot be written as a recipe, or a text is not one; the message says what."""
 
@@ -62,10 +66,13 @@ def make(recipe: str) -> Any:
       NoRecipe: if the text is not a recipe of this version.
     """
     try:
-        return _decode(json.loads(recipe))
+        call = json.loads(recipe)
+        if not isinstance(call, dict) or "call" not in call:
+            raise NoRecipe(f"not a recipe: {json.dumps(call)[:80]}.")
+        return _decode(call)
     except NoRecipe:
         raise
-    except (ValueError, TypeError, AttributeError, KeyError, ImportError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, ImportError, OverflowError, RecursionError) as error:
         raise NoRecipe(f"{type(error).__name__}: {error}") from None
 
 
@@ -79,13 +86,13 @@ def _encode_call(function: Callable, bound: inspect.BoundArguments) -> dict[str,
 
 
 def _encode(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic | jax.Array | float) and not (isinstance(value, float) and isfinite(value)):
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        array = _array_of_numbers(value)
+        value = array if array.ndim else array.item()
+    if isinstance(value, np.ndarray) or (isinstance(value, float) and not isfinite(value)):
         array = np.asarray(value)
-        return {
-            "array": [repr(number) for number in array.ravel().tolist()],
-            "shape": array.shape,
-            "dtype": str(array.dtype),
-        }
+        numbers = [repr(float(number)) for number in array.ravel()]
+        return {"array": numbers, "shape": array.shape, "dtype": array.dtype.name}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(getattr(value, "recipe", None), str):
@@ -108,6 +115,16 @@ def _encode(value: Any) -> Any:
     raise NoRecipe(f"{type(value).__name__} cannot be written as a recipe.")
 
 
+def _array_of_numbers(value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except TypeError:  # keys, and what is traced
+        raise NoRecipe("keys and traced arrays cannot be written as a recipe.") from None
+    if array.dtype.name not in NUMBERS:
+        raise NoRecipe(f"an array of {array.dtype.name} cannot be written as a recipe.")
+    return array
+
+
 def _decode(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
@@ -125,7 +142,7 @@ def _decode(value: Any) -> Any:
         case {"partial": str(name), "positional": list(positional), "keywords": dict(keywords), **rest} if not rest:
             decoded = {key: _decode(argument) for key, argument in keywords.items()}
             return functools.partial(_look_up(name), *map(_decode, positional), **decoded)
-        case {"array": list(numbers), "shape": list(shape), "dtype": str(dtype), **rest} if not rest:
+        case {"array": list(numbers), "shape": list(shape), "dtype": str(dtype), **rest} if not rest and dtype in NUMBERS:
             array = np.array([float(number) for number in numbers], dtype).reshape(shape)
             return array if array.ndim else array.item()
         case {"tuple": list(items), **rest} if not rest:

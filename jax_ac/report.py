@@ -9,8 +9,7 @@ import numpy as np
 from rich.table import Table
 
 from jax_ac import files, plots, stats
-from jax_ac.runs import Run
-from jax_ac.types import Env
+from jax_ac.results import Result
 
 
 class Outcome(NamedTuple):
@@ -43,7 +42,8 @@ def sweep_table(outcomes: list[Outcome], title: str, most: int = 20) -> Table:
     for name in (*outcomes[0].values, "running return, IQM", "min", "max", "seeds solved", "diverged"):
         rows.add_column(name, justify="right")
     for outcome in outcomes[:most]:
-        numbers = (outcome.score, np.nanmin(outcome.returns), np.nanmax(outcome.returns))
+        known = outcome.returns[~np.isnan(outcome.returns)]
+        numbers = (outcome.score, *((known.min(), known.max()) if len(known) else (math.nan, math.nan)))
         solved = f"{(outcome.solved_step >= 0).sum()} of {len(outcome.seeds)}"
         values = [f"{value:g}" for value in outcome.values.values()]
         rows.add_row(*values, *(f"{number:,.1f}" for number in numbers), solved, str(outcome.diverged.sum()))
@@ -52,12 +52,12 @@ def sweep_table(outcomes: list[Outcome], title: str, most: int = 20) -> Table:
     return rows
 
 
-def table(run: Run, env: Env, title: str) -> Table:
+def table(result: Result, title: str) -> Table:
     """Returns at the end, seeds solved and what that took where the task has a threshold, and where the time went.
 
     Seeds that were not solved count in every quantile, as needing more than they were given.
     """
-    marks = run.marks
+    marks, spent = result.marks, result.spent
     solved = marks.solved_update >= 0
     diverged = marks.diverged_update >= 0
     rows = Table(title=title, title_justify="left", show_header=False)
@@ -67,7 +67,7 @@ def table(run: Run, env: Env, title: str) -> Table:
     remarks = "".join(
         f", {count} {what}" for count, what in ((diverged.sum(), "diverged"), (waiting.sum(), "never begun")) if count
     )
-    if env.solved_at is None:
+    if result.config.solved_at is None:
         rows.add_row("seeds", f"{len(solved)}{remarks}")
     else:
         rows.add_row("seeds solved", f"{solved.sum()} of {len(solved)}{remarks}")
@@ -76,22 +76,24 @@ def table(run: Run, env: Env, title: str) -> Table:
     begun = marks.running_return[~np.isnan(marks.running_return)]
     rows.add_row("running return", _spread(begun) if len(begun) else "no episode has ended")
     rows.add_row("env steps in all", f"{marks.env_steps.sum(dtype=np.int64):,}")
-    rows.add_row("compile time", f"{run.compile_seconds:.2f} s")
-    updates = int(marks.num_updates.sum())
-    seconds = max(run.run_seconds, 1e-9)
-    steps = marks.env_steps.sum(dtype=float) / seconds
+    rows.add_row("compile time", f"{spent.compile_seconds:.2f} s")
+    seconds = max(spent.run_seconds, 1e-9)
+    updates, steps = spent.updates, spent.env_steps / seconds
     rows.add_row(
-        "run time", f"{run.run_seconds:.2f} s ({updates:,} updates, {updates / seconds:,.0f}/s, {steps:,.0f} steps/s)"
+        "run time", f"{spent.run_seconds:.2f} s ({updates:,} updates, {updates / seconds:,.0f}/s, {steps:,.0f} steps/s)"
     )
-    rows.add_row("ran on", f"{run.num_devices} device(s), {run.tile_width} lanes each, {run.utilisation:.0%} of them live")
-    if run.interrupted:
+    rows.add_row(
+        "ran on",
+        f"{spent.num_devices} device(s), {result.config.tile_width} lanes each, {spent.utilisation:.0%} of them live",
+    )
+    if result.interrupted:
         rows.add_row("interrupted", "the numbers are those of the updates done until then")
     return rows
 
 
-def write_lanes(run: Run, path: Path) -> None:
+def write_lanes(result: Result, path: Path) -> None:
     """A CSV file, one row per lane: seed, hyperparameters, and where the lane ended (`schedule.Marks`)."""
-    columns = {"seed": run.lanes.seed, **run.lanes.hyperparams._asdict(), **run.marks._asdict()}
+    columns = {"seed": result.lanes.seed, **result.lanes.hyperparams._asdict(), **result.marks._asdict()}
 
     def write(temporary: Path) -> None:
         with temporary.open("w", newline="") as file:
@@ -102,11 +104,12 @@ def write_lanes(run: Run, path: Path) -> None:
     files.write_whole(path, write)
 
 
-def draw(run: Run, env: Env, path: Path) -> Path:
+def draw(result: Result, path: Path) -> Path:
     """The learning curves of all lanes as a PNG file. Returns its path."""
-    axes = plots.learning_curves(run.metrics.running_return, solved_at=env.solved_at)
-    solved = f"{(run.marks.solved_update >= 0).sum()} of {len(run.lanes.seed)} seeds solved"
-    axes.set_title(f"{env.name}: {solved}" if env.solved_at is not None else env.name)
+    config = result.config
+    axes = plots.learning_curves(np.asarray(result.metrics.running_return), solved_at=config.solved_at)
+    solved = f"{(result.marks.solved_update >= 0).sum()} of {len(result.lanes.seed)} seeds solved"
+    axes.set_title(f"{config.env}: {solved}" if config.solved_at is not None else config.env)
     return plots.save(axes, path)
 
 

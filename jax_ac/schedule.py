@@ -1,14 +1,15 @@
 """The schedule of a run: which lane is at which place of the tiles, and the record of what each lane has done."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from jax_ac.lanes import Lanes
-from jax_ac.tiles import Slots, gather
-from jax_ac.types import PyTree, TrainState
+from jax_ac.tiles import Slots
+from jax_ac.types import Metrics, PyTree, TrainState
 
 
 class Marks(NamedTuple):
@@ -25,8 +26,21 @@ class Marks(NamedTuple):
     frozen: np.ndarray
 
 
+def marks_of(states: TrainState) -> Marks:
+    """The marks of states, leaves ``[L]``."""
+    return Marks(*(np.asarray(getattr(states, name)) for name in Marks._fields))
+
+
+class Done(NamedTuple):
+    """What a segment did in one tile: the lanes in it, and the updates and environment steps of each before, ``[n]``."""
+
+    lanes: np.ndarray
+    before: np.ndarray
+    steps_before: np.ndarray
+
+
 class Schedule:
-    """Hands L lanes to P places, in order, and keeps what comes back.
+    """Hands L lanes to the places of D tiles, in order, and keeps what comes back.
 
     A place is idle, or holds a lane until the lane is done. All arrays live on the host.
 
@@ -34,74 +48,104 @@ class Schedule:
       lanes: all lanes of the run.
       max_updates: the limit per lane.
       until_solved: whether a solved lane is done.
-      lane_at: int ``[P]``, the lane at each place; -1 where the place is idle.
-      begun: how many lanes have begun; the others are pending.
-      done: bool ``[L]``.
+      lane_at: int ``[D, W]``, the lane at each place; -1 where the place is idle.
+      begun, done: bool ``[L]``; the lanes that have not begun are pending.
       marks: leaves ``[L]``.
       metrics: leaves ``[L, max_updates]``; blank where a lane has not been.
+      states: leaves ``[L, ...]``: of lanes that are done the final state, of others the one last kept (`keep`).
     """
 
-    def __init__(self, lanes: Lanes, num_places: int, max_updates: int, until_solved: bool, metrics_like: PyTree):
-        """`metrics_like`: a tile's metrics as a segment returns them, for their structure and types."""
+    def __init__(self, lanes: Lanes, tiles: tuple[int, int], limits: tuple[int, bool], like: tuple[TrainState, Metrics]):
+        """`tiles`: D and W; `limits`: max_updates and until_solved; `like`: states and metrics of a tile, for the types."""
         num_lanes = len(lanes.seed)
         self.lanes = lanes
-        self.max_updates = max_updates
-        self.until_solved = until_solved
-        self.lane_at = np.full(num_places, -1)
-        self.begun = 0
-        self.done = np.zeros(num_lanes, bool)
+        self.max_updates, self.until_solved = limits
+        self.lane_at = np.full(tiles, -1)
+        self.begun, self.done = np.zeros(num_lanes, bool), np.zeros(num_lanes, bool)
+        states, metrics = like
+        self.states = jax.tree.map(lambda leaf: np.zeros((num_lanes, *leaf.shape[1:]), leaf.dtype), states)
+        self.metrics = jax.tree.map(lambda leaf: _blank_rows(leaf, num_lanes, self.max_updates), metrics)
         self.marks = _no_marks(num_lanes)
-        self.metrics = jax.tree.map(lambda leaf: _blank_rows(leaf, num_lanes, max_updates), metrics_like)
-        self._fresh = np.zeros(num_places, bool)
+        self._waiting = deque(range(num_lanes))
+        self._fresh = np.zeros(tiles, bool)
 
-    def refill(self) -> bool:
-        """Gives idle places to pending lanes. Returns whether any place holds a lane."""
-        idle = np.flatnonzero(self.lane_at < 0)
-        incoming = np.arange(self.begun, min(self.begun + len(idle), len(self.lanes.seed)))
-        places = idle[: len(incoming)]
-        self.lane_at[places] = incoming
-        self._fresh[:] = False
-        self._fresh[places] = True
-        self.begun += len(incoming)
-        return bool((self.lane_at >= 0).any())
+    def restore(self, lanes: np.ndarray, states: TrainState, metrics: Metrics) -> None:
+        """Takes lanes as they were kept, leaves ``[n, ...]`` and ``[n, U]``, to go on from there; before any refill."""
+        for kept, new in zip(jax.tree.leaves(self.states), jax.tree.leaves(states), strict=True):
+            kept[lanes] = new
+        marks = marks_of(states)
+        for kept, new in zip(self.marks, marks, strict=True):
+            kept[lanes] = new
+        for lane, row in zip(lanes, range(len(lanes)), strict=True):
+            count = marks.num_updates[row]
+            for kept, new in zip(self.metrics, metrics, strict=True):
+                kept[lane, :count] = new[row, :count]
+        self.begun[lanes] = marks.num_updates > 0
+        self._finish(lanes)
+        self._waiting = deque(sorted(np.flatnonzero(~self.done).tolist(), key=lambda lane: not self.begun[lane]))
 
-    def slots(self) -> Slots:
-        """What the tiles are told about their places, for the next segment."""
-        lane = np.maximum(self.lane_at, 0)
+    def refill(self, tile: int) -> tuple[np.ndarray, np.ndarray]:
+        """Gives idle places of a tile to waiting lanes.
+
+        Returns the places ``[m]`` and the lanes ``[m]`` of those that were restored, whose states must be put there.
+        """
+        self._fresh[tile] = False
+        restored = []
+        for place in np.flatnonzero(self.lane_at[tile] < 0):
+            if not self._waiting:
+                break
+            lane = self._waiting.popleft()
+            self.lane_at[tile, place] = lane
+            if self.begun[lane]:
+                restored.append((place, lane))
+            self._fresh[tile, place] = not self.begun[lane]
+            self.begun[lane] = True
+        places, lanes = np.array(restored, int).reshape(-1, 2).T
+        return places, lanes
+
+    def busy(self, tile: int) -> bool:
+        """Whether a lane is in the tile."""
+        return bool((self.lane_at[tile] >= 0).any())
+
+    def slots(self, tile: int) -> Slots:
+        """What a tile is told about its places, for the next segment."""
+        lane = np.maximum(self.lane_at[tile], 0)
         return Slots(
             seed=self.lanes.seed[lane],
             hyperparams=jax.tree.map(lambda column: column[lane], self.lanes.hyperparams),
-            fresh=self._fresh.copy(),
-            limit=np.where(self.lane_at >= 0, self.max_updates, 0).astype(np.int32),
+            fresh=self._fresh[tile].copy(),
+            limit=np.where(self.lane_at[tile] >= 0, self.max_updates, 0).astype(np.int32),
         )
 
-    def record(self, states: Sequence[TrainState], metrics: Sequence[PyTree]) -> np.ndarray:
-        """Keeps a segment's results and frees the places of lanes that are done.
-
-        Returns the updates that the segment did at each place, ``[P]``.
-        """
-        places = np.flatnonzero(self.lane_at >= 0)
-        lanes = self.lane_at[places]
-        now = Marks(*gather([[getattr(tile, field) for field in Marks._fields] for tile in states]))
-        rows = gather(metrics)
-        before = self.marks.num_updates[lanes]
-        for kept, new in zip(jax.tree.leaves(self.metrics), jax.tree.leaves(rows), strict=True):
+    def record(self, tile: int, states: TrainState, metrics: Metrics) -> Done:
+        """Keeps a segment's results, leaves ``[W, ...]``, and frees the places of lanes that are done."""
+        places = np.flatnonzero(self.lane_at[tile] >= 0)
+        lanes = self.lane_at[tile, places]
+        before, steps_before = self.marks.num_updates[lanes], self.marks.env_steps[lanes]
+        for kept, new in zip(self.metrics, map(np.asarray, metrics), strict=True):
             for place, lane, start in zip(places, lanes, before, strict=True):
                 count = min(new.shape[1], self.max_updates - start)
                 kept[lane, start : start + count] = new[place, :count]
-        for kept, new in zip(self.marks, now, strict=True):
+        for kept, new in zip(self.marks, marks_of(states), strict=True):
             kept[lanes] = new[places]
-        updates = np.zeros(len(self.lane_at), int)
-        updates[places] = now.num_updates[places] - before
-        self._free(places, lanes)
-        return updates
+        finished = self._finish(lanes)
+        self.keep(tile, states, places[finished])
+        self.lane_at[tile, places[finished]] = -1
+        return Done(lanes, before, steps_before)
 
-    def _free(self, places: np.ndarray, lanes: np.ndarray) -> None:
+    def keep(self, tile: int, states: TrainState, places: Iterable[int] | None = None) -> None:
+        """Keeps the states of the lanes at these places, of all in the tile where None."""
+        at = np.flatnonzero(self.lane_at[tile] >= 0) if places is None else np.asarray(places, int)
+        for kept, new in zip(jax.tree.leaves(self.states), jax.tree.leaves(states), strict=True):
+            kept[self.lane_at[tile, at]] = np.asarray(new)[at]
+
+    def _finish(self, lanes: np.ndarray) -> np.ndarray:
+        """Marks those of the lanes that are done. Returns which, ``[n]``."""
         solved = self.until_solved & (self.marks.solved_update[lanes] >= 0)
         at_limit = self.marks.num_updates[lanes] >= self.max_updates
         finished = self.marks.frozen[lanes] | solved | at_limit
-        self.done[lanes[finished]] = True
-        self.lane_at[places[finished]] = -1
+        self.done[lanes] = finished
+        return finished
 
 
 def _no_marks(num_lanes: int) -> Marks:
@@ -112,7 +156,7 @@ def _no_marks(num_lanes: int) -> Marks:
         num_updates=counts(0),
         num_episodes=counts(0),
         env_steps=counts(0),
-        running_return=np.zeros(num_lanes, np.float32),
+        running_return=np.full(num_lanes, np.nan, np.float32),
         solved_update=counts(-1),
         solved_episode=counts(-1),
         solved_step=counts(-1),
@@ -121,5 +165,5 @@ def _no_marks(num_lanes: int) -> Marks:
     )
 
 
-def _blank_rows(leaf: jax.Array, num_lanes: int, num_updates: int) -> np.ndarray:
+def _blank_rows(leaf: PyTree, num_lanes: int, num_updates: int) -> np.ndarray:
     return np.full((num_lanes, num_updates), np.nan if np.issubdtype(leaf.dtype, np.floating) else 0, leaf.dtype)

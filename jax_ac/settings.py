@@ -6,12 +6,12 @@ float32 ``[H]``. Any number of the algorithm or, as ``env_<name>``, of its envir
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jax_ac.checks import check_name, check_number, check_positive
+from jax_ac.checks import check_name, check_number, check_positive, check_whole
 
 
 def grid(hyperparams: Any, **values: Iterable[float]) -> Any:
@@ -27,8 +27,9 @@ def grid(hyperparams: Any, **values: Iterable[float]) -> Any:
     Raises:
       ValueError: if a name is not a hyperparameter of the algorithm (one that fixes shapes is said to), a list is empty, or
         a number is out of its range.
-      TypeError: if a value is not a list of numbers.
+      TypeError: if `hyperparams` are not an algorithm's, or a value is not a list of numbers.
     """
+    _check_hyperparams("grid", hyperparams)
     columns = {name: _column("grid", hyperparams, name, column) for name, column in values.items()}
     settings = list(itertools.product(*columns.values()))
     return _fill(hyperparams, {name: [setting[i] for setting in settings] for i, name in enumerate(columns)}, len(settings))
@@ -39,7 +40,10 @@ def zip_settings(hyperparams: Any, **values: Iterable[float]) -> Any:
 
     Args, returns and raises: as `grid`; and ValueError if the lists differ in length or none is given.
     """
+    _check_hyperparams("zip_settings", hyperparams)
     columns = {name: _column("zip_settings", hyperparams, name, column) for name, column in values.items()}
+    if not columns:
+        raise ValueError("zip_settings needs a list of numbers for at least one hyperparameter, got none.")
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) != 1:
         raise ValueError(f"zip_settings needs lists of one length, got {lengths}.")
@@ -47,10 +51,10 @@ def zip_settings(hyperparams: Any, **values: Iterable[float]) -> Any:
 
 
 class Draw(NamedTuple):
-    """A distribution that `random` draws a hyperparameter from: F⁻¹(u) for u uniform in [0, 1), with F⁻¹ by interpolation.
+    """A distribution that `random` draws a hyperparameter from; `uniform`, `log_uniform` and `choice` make them.
 
     Attributes:
-      kind: ``"uniform"``, ``"log_uniform"`` or ``"choice"``.
+      kind: which of the three.
       values: the two bounds, or the choices.
     """
 
@@ -58,13 +62,8 @@ class Draw(NamedTuple):
     values: tuple[float, ...]
 
     def at(self, u: np.ndarray) -> np.ndarray:
-        """The values at the quantiles u, ``[H]``."""
-        if self.kind == "choice":
-            return np.asarray(self.values)[(u * len(self.values)).astype(int)]
-        low, high = self.values
-        if self.kind == "uniform":
-            return np.clip(low + u * (high - low), low, high)
-        return np.clip(np.exp(math.log(low) + u * (math.log(high) - math.log(low))), low, high)
+        """F⁻¹(u), for u uniform in [0, 1): ``[H]``."""
+        return QUANTILES[self.kind](u, *self.values)
 
 
 def uniform(low: float, high: float) -> Draw:
@@ -80,12 +79,9 @@ def log_uniform(low: float, high: float) -> Draw:
     return Draw("log_uniform", bounds)
 
 
-def choice(values: Sequence[float]) -> Draw:
-    """One of the given values, each equally likely. Raises ValueError if there is none."""
-    numbers = tuple(check_number("choice", value) for value in values)
-    if not numbers:
-        raise ValueError("choice needs at least one value.")
-    return Draw("choice", numbers)
+def choice(values: Iterable[float]) -> Draw:
+    """One of the given values, each equally likely. Raises ValueError if there is none, TypeError if it is no list."""
+    return Draw("choice", tuple(check_number("every choice", value) for value in _listed("choice", values)))
 
 
 def random(hyperparams: Any, num_settings: int, seed: int = 0, **draws: Draw) -> Any:
@@ -103,14 +99,18 @@ def random(hyperparams: Any, num_settings: int, seed: int = 0, **draws: Draw) ->
       The same NamedTuple, every leaf float32 ``[H]``.
 
     Raises:
-      ValueError: if a name is not a hyperparameter of the algorithm, or a draw is out of its range.
-      TypeError: if a value is not one of the three kinds of draws.
+      ValueError: if a name is not a hyperparameter of the algorithm, a draw is out of its range, `num_settings` is below 1
+        or `seed` below 0.
+      TypeError: if `hyperparams` are not an algorithm's, a value is not one of the three kinds of draws, or `num_settings`
+        or `seed` is not a whole number.
     """
+    _check_hyperparams("random", hyperparams)
     num_settings = check_positive("num_settings", num_settings)
+    seed = check_whole("seed", seed, limit=2**63)
     columns = {}
     for name, draw in draws.items():
         check_name(name, hyperparams._fields)
-        if not isinstance(draw, Draw):
+        if not isinstance(draw, Draw) or draw.kind not in QUANTILES:
             raise TypeError(f"random takes uniform, log_uniform or choice for {name}, got {draw!r}.")
         for value in draw.values:
             check_number(name, value)
@@ -119,14 +119,46 @@ def random(hyperparams: Any, num_settings: int, seed: int = 0, **draws: Draw) ->
     return _fill(hyperparams, columns, num_settings)
 
 
+def _uniform(u: np.ndarray, low: float, high: float) -> np.ndarray:
+    return np.clip(low + u * (high - low), low, high)
+
+
+def _log_uniform(u: np.ndarray, low: float, high: float) -> np.ndarray:
+    return np.clip(np.exp(_uniform(u, math.log(low), math.log(high))), low, high)
+
+
+def _choice(u: np.ndarray, *values: float) -> np.ndarray:
+    return np.asarray(values)[(u * len(values)).astype(int)]
+
+
+QUANTILES = {"uniform": _uniform, "log_uniform": _log_uniform, "choice": _choice}
+"""F⁻¹ of each kind of draw: ``(u [H], *values) -> [H]``."""
+
+
 def _column(function: str, hyperparams: Any, name: str, column: Any) -> list[float]:
     check_name(name, hyperparams._fields)
-    if isinstance(column, str) or not isinstance(column, Iterable):
-        raise TypeError(f"{function} takes a list of numbers for {name}, got {column!r}.")
-    numbers = [check_number(name, value) for value in column]
-    if not numbers:
-        raise ValueError(f"{function} needs at least one value for {name}.")
-    return numbers
+    return [check_number(name, value) for value in _listed(function, column, f" for {name}")]
+
+
+def _listed(function: str, values: Any, purpose: str = "") -> list[Any]:
+    """The values as a list. Raises TypeError if they are not several in an order, ValueError if there is none."""
+    try:
+        listed = None if isinstance(values, str | bytes | Mapping | Set) else list(values)
+    except TypeError:
+        listed = None
+    if listed is None:
+        raise TypeError(f"{function} takes a list of numbers{purpose}, got {values!r}.")
+    if not listed:
+        raise ValueError(f"{function} needs at least one value{purpose}, got none.")
+    return listed
+
+
+def _check_hyperparams(function: str, hyperparams: Any) -> None:
+    fields = getattr(hyperparams, "_fields", ())
+    if "hyperparams" in fields:
+        raise TypeError(f"{function} takes hyperparameters, got an {type(hyperparams).__name__}: pass alg.hyperparams.")
+    if not (isinstance(hyperparams, tuple) and fields):
+        raise TypeError(f"{function} takes hyperparameters, such as alg.hyperparams, got {type(hyperparams).__name__}.")
 
 
 def _bounds(function: str, low: float, high: float) -> tuple[float, float]:

@@ -45,9 +45,10 @@ def nan_quantiles(values: np.ndarray, quantiles: tuple[float, ...]) -> np.ndarra
       ``[Q, U]``, by linear interpolation.
     """
     result = np.full((len(quantiles), values.shape[1]), np.nan)
-    present = ~np.isnan(values).all(axis=0)
-    if present.any():
-        result[:, present] = np.nanquantile(values[:, present], quantiles, axis=0)
+    ordered, counts = np.sort(values, axis=0), (~np.isnan(values)).sum(axis=0)  # NaN is sorted to the end
+    for count in np.unique(counts[counts > 0]):
+        same = counts == count
+        result[:, same] = np.quantile(ordered[:count, same], quantiles, axis=0)
     return result
 
 

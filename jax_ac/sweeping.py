@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,12 +10,13 @@ import numpy as np
 
 from jax_ac import files, tuning
 from jax_ac.commands import Plan, Sweep, checking
-from jax_ac.trainer import INTERRUPTED, assemble, find_env, is_tuned, updates_of
+from jax_ac.trainer import INTERRUPTED, assemble, find_env, is_tuned, say, updates_of
 
 if TYPE_CHECKING:
+    from jax_ac.plans import Plan as RunPlan
     from jax_ac.protocols import Algorithm
     from jax_ac.report import Outcome
-    from jax_ac.runs import Run
+    from jax_ac.results import Result
     from jax_ac.types import Env
 
 
@@ -35,83 +37,94 @@ def sweep(command: Sweep, plan: Plan) -> int:
         out = command.out or files.first_free(Path("runs") / f"{env.name}-{command.algorithm}-sweep")
         made = files.claim_folder(out)
     try:
-        return _sweep(command, plan, env, programs, out)
+        return _sweep(command, plan, programs, out)
     finally:
         files.release_folder(made)
 
 
 def _programs(command: Sweep, plan: Plan, env: "Env") -> list[Program]:
     """All programs of the sweep, so that what cannot be built is said before anything is trained."""
-    from jax_ac.runs import check_memory
     from jax_ac.settings import grid
 
     programs = []
     for values in itertools.product(*plan.shapes.values()):
         shapes = dict(zip(plan.shapes, values, strict=True))
-        algorithm = assemble(command, env, tuning.change(plan.setting, command.algorithm, {}, shapes))
+        arguments = {"stop_when_solved": False} if command.algorithm == "keras" else {}
+        algorithm = assemble(command, env, tuning.change(plan.setting, command.algorithm, {}, shapes), **arguments)
         hyperparams = grid(algorithm.hyperparams, **plan.numbers)
-        updates = updates_of(command, algorithm)
-        check_memory(command.seeds * len(hyperparams[0]), updates)
-        programs.append(Program(shapes, algorithm, hyperparams, updates))
+        programs.append(Program(shapes, algorithm, hyperparams, updates_of(command, algorithm)))
     return programs
 
 
-def _sweep(command: Sweep, plan: Plan, env: "Env", programs: list[Program], out: Path) -> int:
+def _sweep(command: Sweep, plan: Plan, programs: list[Program], out: Path) -> int:
+    from jax_ac.plans import Limits, prepare
+    from jax_ac.runs import execute
+
+    num_settings = len(programs) * len(programs[0].hyperparams[0])
+    title = f"{command.env}, {command.algorithm}, {num_settings} settings x {command.seeds} seeds"
+    say(f"{title}{is_tuned(command)}")
+    if plan.shapes:
+        say(f"{', '.join(plan.shapes)} fix shapes: {len(programs)} programs, one after another")
+    with checking():
+        plans = []
+        for program in programs:
+            folder = out / ",".join(f"{name}={value}" for name, value in program.shapes.items())
+            limits = Limits(program.updates, until_solved=False)
+            plans.append(prepare(folder, program.algorithm, command.seeds, program.hyperparams, limits))
+    return finish_sweep((execute(announced(plan)) for plan in plans), out, title)
+
+
+def announced(plan: "RunPlan") -> "RunPlan":
+    """The plan, after a line that it is being compiled."""
+    say(f"{plan.folder}: compiling ...")
+    return plan
+
+
+def finish_sweep(results: Iterable["Result"], out: Path, title: str) -> int:
+    """Trains, as the results are asked for, and shows all settings, best first. Returns the exit status."""
     from rich.console import Console
 
     from jax_ac import plots, report
-    from jax_ac.progress import ProgressLine
-    from jax_ac.runs import run
 
-    console = Console()
-    num_settings = len(programs) * len(programs[0].hyperparams[0])
-    title = f"{env.name}, {command.algorithm}, {num_settings} settings x {command.seeds} seeds"
-    console.print(f"{title}{is_tuned(command)}", highlight=False)
-    if plan.shapes:
-        console.print(f"{', '.join(plan.shapes)} fix shapes: {len(programs)} programs, one after another", highlight=False)
-    outcomes: list[report.Outcome] = []
+    outcomes: list[Outcome] = []
     interrupted = False
-    for program in programs:
-        described = ", ".join(f"{name}={value}" for name, value in program.shapes.items())
-        console.print(f"{described + ': ' if described else ''}compiling ...", highlight=False)
-        with ProgressLine(console) as line:
-            result = run(
-                program.algorithm,
-                command.seeds,
-                max_updates=program.updates,
-                hyperparams=program.hyperparams,
-                until_solved=False,
-                on_segment=line,
-            )
-        outcomes += _outcomes(program, plan, result)
-        interrupted |= result.interrupted
+    solved_at = None
+    for result in results:
+        outcomes += outcomes_of(result, out)
+        solved_at, interrupted = result.config.solved_at, result.interrupted
         if interrupted:
             break
     outcomes.sort(key=lambda outcome: outcome.score, reverse=True)
     files.write_whole(out / "sweep.csv", lambda path: _write(outcomes, path))
-    picture = plots.save(plots.sweep_curves(outcomes, solved_at=env.solved_at), out / "sweep.png")
-    console.print(report.sweep_table(outcomes, title=title))
-    console.print(f"learning curves: {picture}\nseed by seed:    {out / 'sweep.csv'}", highlight=False, soft_wrap=True)
+    picture = plots.save(plots.sweep_curves(outcomes, solved_at=solved_at), out / "sweep.png")
+    Console().print(report.sweep_table(outcomes, title=title))
+    say(f"learning curves: {picture}\nseed by seed:    {out / 'sweep.csv'}")
+    if interrupted:
+        say(f"to go on with it: jax-ac resume {out}")
     return INTERRUPTED if interrupted else 0
 
 
-def _outcomes(program: Program, plan: Plan, result: "Run") -> "list[Outcome]":
+def outcomes_of(result: "Result", out: Path) -> "list[Outcome]":
+    """What each setting of a run came to; the shapes of its program are the name of its folder below `out`."""
     from jax_ac.report import Outcome
 
-    num_seeds = result.lanes.shape[-1]
+    below = result.folder.relative_to(out).name if result.folder else ""
+    shapes = {name: float(value) for name, _, value in (part.partition("=") for part in below.split(",") if part)}
+    columns = {name: values for name, values in result.config.hyperparams.items() if isinstance(values, list)}
+    num_seeds = len(result.lanes.seeds)
     outcomes = []
-    for start in range(0, len(result.lanes.seed), num_seeds):
-        lanes = slice(start, start + num_seeds)
-        swept = {name: float(getattr(result.lanes.hyperparams, name)[start]) for name in plan.numbers}
+    for setting in range(len(result.lanes.seed) // num_seeds):
+        lanes = slice(setting * num_seeds, (setting + 1) * num_seeds)
+        swept = {name: values[setting] for name, values in columns.items() if len(set(values)) > 1}
         outcomes.append(
             Outcome(
-                values={**program.shapes, **swept},
+                values={**shapes, **swept},
                 seeds=result.lanes.seed[lanes],
                 returns=result.marks.running_return[lanes],
                 solved_step=result.marks.solved_step[lanes],
                 diverged=result.marks.diverged_update[lanes] >= 0,
                 env_steps=np.cumsum(np.nan_to_num(result.metrics.env_steps[lanes]), axis=1).mean(axis=0),
-                curves=result.metrics.running_return[lanes],
+                curves=np.asarray(result.metrics.running_return[lanes]),
             )
         )
     return outcomes

@@ -7,6 +7,7 @@ optax.adam, whose bits then differed.)
 """
 
 import functools
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -77,6 +78,27 @@ class Tiles(NamedTuple):
         `states` is consumed. Rows of updates that a lane did not do are blank (NaN, and 0 for counts).
         """
         return _unzip([self._advance(*tile) for tile in zip(states, self._split(slots), self.devices, strict=True)])
+
+    def advance_tile(self, tile: int, states: TrainState, slots: Slots) -> tuple[TrainState, PyTree]:
+        """`advance` for one tile, leaves ``[width, ...]``."""
+        return self._advance(states, slots, self.devices[tile])
+
+    def insert(self, tile: int, states: TrainState, places: np.ndarray, rows: TrainState) -> TrainState:
+        """The tile's states with `rows`, leaves ``[m, ...]`` on the host, at `places`, ``[m]``."""
+
+        def put(leaf: jax.Array, row: np.ndarray) -> np.ndarray:
+            whole = np.array(leaf)
+            whole[places] = row
+            return whole
+
+        return jax.device_put(jax.tree.map(put, states, rows), self.devices[tile])
+
+    def fingerprint(self) -> str:
+        """A digest of what the program computes: the SHA-256 of its text in StableHLO, constants included."""
+        states, slots = self.states()[0], self._split(self._idle())[0]
+        init, step = self.algorithm.init, self.algorithm.step
+        lowered = _advance_tile.lower(states, slots, init=init, step=step, num_updates=1)
+        return hashlib.sha256(lowered.as_text().encode()).hexdigest()
 
     def _advance(self, states: TrainState, slots: Slots, device: Any = None) -> tuple[TrainState, PyTree]:
         slots = jax.device_put(slots, device)

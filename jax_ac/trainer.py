@@ -8,6 +8,7 @@ from jax_ac.commands import Common, Train, checking, env_params
 
 if TYPE_CHECKING:
     from jax_ac.protocols import Algorithm
+    from jax_ac.results import Result
     from jax_ac.types import Env
 
 DEFAULT_UPDATES = 1000
@@ -18,30 +19,74 @@ def train(command: Train, setting: tuning.Setting) -> int:
     """Runs the command. Returns the exit status."""
     with checking():
         env = find_env(command)
-        arguments = {"stop_gradient": command.stop_gradient} if command.algorithm == "keras" else {}
+        keras = command.algorithm == "keras"
+        until_solved = keras if command.until_solved is None else command.until_solved
+        arguments = {"stop_gradient": command.stop_gradient, "stop_when_solved": until_solved} if keras else {}
         algorithm = assemble(command, env, setting, **arguments)
+        updates = updates_of(command, algorithm)
         out = command.out or files.first_free(Path("runs") / f"{env.name}-{command.algorithm}")
         made = files.claim_folder(out)
     try:
-        return _train(command, env, algorithm, out)
+        return _train(command, algorithm, updates, until_solved, out)
     finally:
         files.release_folder(made)
 
 
-def find_env(command: Common) -> "Env":
-    """The environment, after JAX has found its devices, or has been found to have none."""
+def _train(command: Train, algorithm: "Algorithm", updates: int, until_solved: bool, out: Path) -> int:
+    from jax_ac.plans import Limits, prepare
+    from jax_ac.runs import execute
+
+    title = f"{command.env}, {command.algorithm}, {command.seeds} seeds"
+    say(f"{title}{is_tuned(command)}: compiling ...")
+    with checking():
+        plan = prepare(out, algorithm, command.seeds, None, Limits(updates, until_solved=until_solved))
+    return finish(execute(plan), title)
+
+
+def say(text: str) -> None:
+    """A line for the user."""
+    from rich.console import Console
+
+    Console().print(text, highlight=False, soft_wrap=True)
+
+
+def finish(result: "Result", title: str) -> int:
+    """Shows what a run came to, and leaves a picture and a table in its folder. Returns the exit status."""
+    from rich.console import Console
+
+    from jax_ac import report
+
+    out = result.folder or Path()
+    report.write_lanes(result, out / "lanes.csv")
+    picture = report.draw(result, out / "learning_curves.png")
+    Console().print(report.table(result, title=title))
+    for line in result.quarantined():
+        say(line)
+    say(f"learning curves: {picture}\nseed by seed:    {out / 'lanes.csv'}\nthe run itself:  {out}")
+    if result.interrupted:
+        say(f"to go on with it: jax-ac resume {out}")
+    return INTERRUPTED if result.interrupted else 0
+
+
+def use_devices() -> None:
+    """Makes JAX find its devices, every core among them. Raises ValueError if there are none."""
     from jax_ac.devices import use_all_cores
 
     use_all_cores()
     import jax
-
-    from jax_ac.envs import make_env
 
     try:
         jax.local_devices()
     except (RuntimeError, AssertionError) as error:
         platforms = jax.config.values["jax_platforms"]
         raise ValueError(f"JAX found no device of the platforms {platforms!r} that it was told to use: {error}") from error
+
+
+def find_env(command: Common) -> "Env":
+    """The environment, after JAX has found its devices."""
+    use_devices()
+    from jax_ac.envs import make_env
+
     return make_env(command.env, **env_params(command))
 
 
@@ -58,33 +103,9 @@ def updates_of(command: Common, algorithm: "Algorithm") -> int:
     from jax_ac.budget import choose_updates
 
     given = command.max_updates if command.total_steps or command.max_updates else DEFAULT_UPDATES
-    per_update, most = algorithm.steps_per_update, algorithm.num_updates
-    return choose_updates(given, command.total_steps, steps_per_update=per_update, most=most, name="max_updates")
+    return choose_updates(algorithm, given, command.total_steps, name="max_updates")
 
 
 def is_tuned(command: Common) -> str:
     """A remark for the title."""
     return ", settings tuned for it" if (command.algorithm, command.env) in tuning.TUNED else ""
-
-
-def _train(command: Train, env: "Env", algorithm: "Algorithm", out: Path) -> int:
-    from rich.console import Console
-
-    from jax_ac import report
-    from jax_ac.progress import ProgressLine
-    from jax_ac.runs import check_memory, run
-
-    with checking():
-        updates = updates_of(command, algorithm)
-        check_memory(command.seeds, updates)
-    console = Console()
-    title = f"{env.name}, {command.algorithm}, {command.seeds} seeds"
-    console.print(f"{title}{is_tuned(command)}: compiling ...", highlight=False)
-    until_solved = command.algorithm == "keras" if command.until_solved is None else command.until_solved
-    with ProgressLine(console) as line:
-        result = run(algorithm, command.seeds, max_updates=updates, until_solved=until_solved, on_segment=line)
-    report.write_lanes(result, out / "lanes.csv")
-    picture = report.draw(result, env, out / "learning_curves.png")
-    console.print(report.table(result, env, title=title))
-    console.print(f"learning curves: {picture}\nseed by seed:    {out / 'lanes.csv'}", highlight=False, soft_wrap=True)
-    return INTERRUPTED if result.interrupted else 0

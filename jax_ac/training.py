@@ -7,8 +7,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jax_ac.budget import choose_updates
+from jax_ac.checks import check_number
+from jax_ac.devices import check_devices
+from jax_ac.doors import check_key
 from jax_ac.hyperparams import or_defaults
 from jax_ac.lanes import Lanes, lay_out
 from jax_ac.protocols import Algorithm, check_algorithm
@@ -39,16 +43,15 @@ def train(
       The final state, and the metrics with leaves ``[U]``.
 
     Raises:
-      TypeError: if `hyperparams` is another algorithm's, or `num_updates` is not a whole number.
-      ValueError: if a hyperparameter carries an axis, `num_updates` is below 1 or more than the algorithm anneals over, or
-        `total_steps` does not divide (the sentence names the two nearest that do).
+      TypeError: if `key` is not one typed key, `hyperparams` is another algorithm's, or a number is of another type.
+      ValueError: if a hyperparameter carries an axis or is out of its range (a traced one is trusted), `num_updates` is
+        below 1 or above what the algorithm anneals over, or `total_steps` does not divide (the sentence names
+        the nearest that do).
     """
     check_algorithm(algorithm)
-    num_updates = _choose_updates(algorithm, num_updates, total_steps)
-    numbers = or_defaults(hyperparams, algorithm.hyperparams)
-    numbers = jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), numbers)
-    if any(number.ndim for number in numbers):
-        raise ValueError("train takes one setting, each hyperparameter a scalar; train_many takes those of grid.")
+    check_key(key)
+    num_updates = choose_updates(algorithm, num_updates, total_steps)
+    numbers = _one_setting(or_defaults(hyperparams, algorithm.hyperparams))
 
     def update(state: TrainState, index: jax.Array) -> tuple[TrainState, PyTree]:
         return algorithm.step(jax.random.fold_in(key, index), state, numbers)
@@ -86,10 +89,12 @@ def train_many(
       The final states, leaves ``[S, ...]``, and the metrics, leaves ``[S, U]``; with H settings ``[H, S, ...]``.
 
     Raises:
-      ValueError, TypeError: see `train`, and `grid` for hyperparameters; seeds must be distinct integers in [0, 2^32).
+      ValueError, TypeError: see `train`, and `grid` for hyperparameters; seeds must be distinct integers in [0, 2^32), and
+        devices those of JAX.
     """
     check_algorithm(algorithm)
-    num_updates = _choose_updates(algorithm, num_updates, total_steps)
+    check_devices(devices)
+    num_updates = choose_updates(algorithm, num_updates, total_steps)
     lanes = lay_out(seeds, or_defaults(hyperparams, algorithm.hyperparams))
     tiles = make_tiles(algorithm, len(lanes.seed), num_updates, width=tile_width, devices=devices)
     tiles.compile()
@@ -99,9 +104,14 @@ def train_many(
     return jax.tree.map(lambda rows: _unflatten(rows, lanes.shape), gather(tile_results))
 
 
-def _choose_updates(algorithm: Algorithm, num_updates: int | None, total_steps: int | None) -> int:
-    per_update, most = algorithm.steps_per_update, algorithm.num_updates
-    return choose_updates(num_updates, total_steps, steps_per_update=per_update, most=most)
+def _one_setting(hyperparams: Any) -> Any:
+    """The NamedTuple with float32 scalars; each number is checked, but for traced ones, which are not known."""
+    for name, value in hyperparams._asdict().items():
+        if np.ndim(value):
+            raise ValueError("train takes one setting, each hyperparameter a scalar; train_many takes those of grid.")
+        if not isinstance(value, Tracer):
+            check_number(name, value)
+    return jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), hyperparams)
 
 
 def _slots(lanes: Lanes, start: int, num_slots: int, limit: int) -> Slots:

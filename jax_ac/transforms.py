@@ -1,12 +1,13 @@
 """Environment transformers: functions from an `Env` to an `Env`, composed by calling one on the other's result."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jax_ac.checks import check_number, check_positive
 from jax_ac.envs import auto_reset
@@ -16,7 +17,13 @@ from jax_ac.types import Box, Env, PyTree
 
 @recorded
 def flatten(env: Env) -> Env:
-    """Observations as vectors: ``[...]`` becomes ``[product of the axes]``."""
+    """Observations as vectors: ``[...]`` becomes ``[product of the axes]``.
+
+    Raises:
+      TypeError: if `env` is not from `make_env`.
+      ValueError: if observations are integers.
+    """
+    _check_env("flatten", env)
     space = env.observation_space
     if not isinstance(space, Box):
         raise ValueError(f"flatten takes observations that are arrays; those of {env.name} are integers.")
@@ -30,9 +37,8 @@ def flatten(env: Env) -> Env:
         obs, *rest = inner.transition(key, state, action)
         return obs.reshape(size), *rest
 
-    flat = _derive(env, reset, transition)
-    low, high = (jnp.broadcast_to(jnp.asarray(bound), space.shape).reshape(size) for bound in (space.low, space.high))
-    return _with(flat, lambda bound: bound._replace(observation_space=Box((size,), low, high)))
+    low, high = (np.broadcast_to(bound, space.shape).reshape(size) for bound in (space.low, space.high))
+    return _derive(env, _played_by(reset, transition, observation_space=Box((size,), low, high)))
 
 
 class Timed(NamedTuple):
@@ -47,9 +53,13 @@ def time_limit(env: Env, max_steps: int) -> Env:
     """Truncates episodes at `max_steps` steps. With a lower limit than before there is no `solved_at`.
 
     Raises:
-      ValueError, TypeError: unless `max_steps` is a whole number of at least 1.
+      TypeError: if `env` is not from `make_env`, or `max_steps` is not a whole number.
+      ValueError: if `max_steps` is below 1.
     """
+    _check_env("time_limit", env)
     max_steps = check_positive("max_steps", max_steps)
+    if env.max_steps is not None and env.max_steps <= max_steps:
+        return env
 
     def reset(inner: Env, key: jax.Array):
         obs, state = inner.reset(key)
@@ -60,12 +70,8 @@ def time_limit(env: Env, max_steps: int) -> Env:
         steps = state.steps + 1
         return obs, Timed(next_state, steps), reward, terminated, truncated | (steps >= max_steps)
 
-    unchanged = env.max_steps is not None and env.max_steps <= max_steps
-    changes: dict[str, Any] = {} if unchanged else {"max_steps": max_steps, "solved_at": None}
     gap = min(env.truncation_gap, max_steps)
-    if not unchanged and env.max_steps is not None:
-        gap = max_steps
-    return _with(_derive(env, reset, transition), lambda bound: bound._replace(truncation_gap=gap, **changes))
+    return _derive(env, _played_by(reset, transition, max_steps=max_steps, solved_at=None, truncation_gap=gap))
 
 
 class Sticky(NamedTuple):
@@ -84,8 +90,10 @@ def sticky_actions(env: Env, probability: float) -> Env:
     as ``env_sticky_probability``.
 
     Raises:
-      ValueError, TypeError: unless `probability` is a number in [0, 1].
+      TypeError: if `env` is not from `make_env`, or `probability` is not a number.
+      ValueError: if `probability` is not in [0, 1], or `env` has a number of that name already.
     """
+    _check_env("sticky_actions", env)
     probability = check_number("sticky_probability", probability)
     space = env.action_space
     idle = jnp.zeros(space.shape, jnp.float32) if isinstance(space, Box) else jnp.zeros((), jnp.int32)
@@ -94,14 +102,14 @@ def sticky_actions(env: Env, probability: float) -> Env:
         obs, state = inner.reset(key)
         return obs, Sticky(state, idle, jnp.zeros((), bool))
 
-    def transition(inner: Env, key: jax.Array, state: Sticky, action: jax.Array, *, sticky_probability: Any = probability):
+    def transition(inner: Env, key: jax.Array, state: Sticky, action: jax.Array, *, sticky_probability: Any):
         key_stick, key_inner = jax.random.split(key)
         sticks = state.acted & (jax.random.uniform(key_stick, (), jnp.float32) < sticky_probability)
         action = jnp.where(sticks, state.action, jnp.asarray(action, idle.dtype))
         obs, next_state, *rest = inner.transition(key_inner, state.inner, action)
         return obs, Sticky(next_state, action, jnp.ones((), bool)), *rest
 
-    return _derive(env, reset, transition, sticky_probability=probability)
+    return _derive(env, _played_by(reset, transition), sticky_probability=probability)
 
 
 @recorded
@@ -111,17 +119,12 @@ def scale_rewards(env: Env, scale: float) -> Env:
     The scale can be swept, as ``env_reward_scale``.
 
     Raises:
-      ValueError, TypeError: unless `scale` is a finite number greater than 0.
+      TypeError: if `env` is not from `make_env`, or `scale` is not a number.
+      ValueError: if `scale` is not finite and greater than 0, or `env` has a number of that name already.
     """
+    _check_env("scale_rewards", env)
     scale = check_number("reward_scale", scale)
-    scaled = env._replace(reward_scale=scale, params={**env.params, "reward_scale": scale})
-
-    def bind(numbers: Any) -> Env:
-        inner = {name: value for name, value in numbers.items() if name != "reward_scale"}
-        bound = scale_rewards(env.bind(inner), scale)
-        return bound._replace(reward_scale=numbers.get("reward_scale", scale))
-
-    return scaled._replace(bind=bind)
+    return _derive(env, lambda inner, numbers: inner._replace(**numbers), reward_scale=scale)
 
 
 @recorded
@@ -132,33 +135,49 @@ def normalize_observations(env: Env) -> Env:
     move between updates, so that acting and learning see the same frame alike. See `moments`.
 
     Raises:
+      TypeError: if `env` is not from `make_env`.
       ValueError: if observations are integers, which have no mean.
     """
+    _check_env("normalize_observations", env)
     if not isinstance(env.observation_space, Box):
         raise ValueError(f"normalize_observations takes real observations; those of {env.name} are integers.")
-    return _with(env, lambda bound: bound._replace(normalized=True))
+    return _derive(env, lambda inner, numbers: inner._replace(normalized=True))
 
 
-def _derive(env: Env, reset: Callable, transition: Callable, **params: float) -> Env:
-    """An environment whose functions are `reset` and `transition` of the inner one, with the numbers `params` of its own."""
-
-    def build(inner: Env, own: dict[str, Any]) -> Env:
-        outer_reset, outer_transition = partial(reset, inner), partial(transition, inner, **own)
-        return inner._replace(
-            reset=outer_reset,
-            transition=outer_transition,
-            step=auto_reset(outer_reset, outer_transition),
-            params={**inner.params, **params},
-            bind=bind,
-        )
-
-    def bind(numbers: Any) -> Env:
-        own = {name: value for name, value in numbers.items() if name in params}
-        return build(env.bind({name: value for name, value in numbers.items() if name not in params}), own)
-
-    return build(env, {})
+Build = Callable[[Env, Mapping[str, Any]], Env]
+"""``(inner environment, the transformer's own numbers) -> environment``."""
 
 
-def _with(env: Env, change: Callable[[Env], Env]) -> Env:
-    """`change(env)`, also after its numbers have been bound anew."""
-    return change(env)._replace(bind=lambda numbers: _with(env.bind(numbers), change))
+def _derive(env: Env, build: Build, **defaults: float) -> Env:
+    """What `build` makes of `env` and the numbers `defaults`. Raises ValueError where `env` has one of the same name."""
+    for name in defaults:
+        if name in env.params:
+            raise ValueError(f"{env.name} cannot be given the number {name}: it has one of that name already.")
+    return _bind(env, build, defaults, {})
+
+
+def _bind(env: Env, build: Build, defaults: Mapping[str, float], given: Mapping[str, Any]) -> Env:
+    """The environment with the numbers `given` in place of the transformer's own."""
+
+    def bind(numbers: Mapping[str, Any]) -> Env:
+        own = {name: value for name, value in numbers.items() if name in defaults}
+        others = {name: value for name, value in numbers.items() if name not in defaults}
+        return _bind(env.bind(others), build, defaults, {**given, **own})
+
+    return build(env, {**defaults, **given})._replace(params={**env.params, **defaults}, bind=bind)
+
+
+def _played_by(reset: Callable, transition: Callable, **fields: Any) -> Build:
+    """Builds an environment of other functions, which get the inner one first and the numbers last, and other `fields`."""
+
+    def build(inner: Env, numbers: Mapping[str, Any]) -> Env:
+        outer_reset, outer_transition = partial(reset, inner), partial(transition, inner, **numbers)
+        step = auto_reset(outer_reset, outer_transition)
+        return inner._replace(reset=outer_reset, transition=outer_transition, step=step, **fields)
+
+    return build
+
+
+def _check_env(transformer: str, env: object) -> None:
+    if not isinstance(env, Env):
+        raise TypeError(f"{transformer} takes an environment from make_env, got {type(env).__name__}.")

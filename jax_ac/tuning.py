@@ -28,7 +28,7 @@ class Setting(NamedTuple):
 DEFAULTS = {
     "keras": Setting({}, KerasHyperparams()),
     "reinforce": Setting({"num_episodes": 8}, ReinforceHyperparams()),
-    "one_step": Setting({"num_envs": 8}, OneStepHyperparams()),
+    "one_step": Setting({"num_envs": 16}, OneStepHyperparams()),
     "a2c": Setting({"num_envs": 8, "num_steps": 16}, A2CHyperparams()),
     "ppo": Setting({"num_envs": 4, "num_steps": 128, "num_epochs": 4, "num_minibatches": 4}, PPOHyperparams()),
 }
@@ -51,7 +51,7 @@ TUNED: dict[tuple[str, str], Setting] = {
     ),
     ("ppo", "Pendulum-v1"): Setting(
         {"num_envs": 8, "num_steps": 128, "num_epochs": 10, "num_minibatches": 8},
-        PPOHyperparams(learning_rate=1e-3, gamma=0.95, ent_coef=0.0),
+        PPOHyperparams(learning_rate=5e-4, gamma=0.98, ent_coef=0.0),
         (("scale_rewards", {"scale": 0.1}), ("normalize_observations", {})),
     ),
 }
@@ -123,10 +123,13 @@ def tuned(preset: str, env: str, *, total_steps: int | None = None) -> Any:
       The `Algorithm`.
 
     Raises:
+      TypeError: if `env` is not an id.
       ValueError: if a name is not known, or `total_steps` does not divide or is not for this preset.
     """
     from jax_ac.envs import make_env
 
+    if not isinstance(env, str):
+        raise TypeError(f"env must be an environment's id, such as 'CartPole-v1', got {type(env).__name__}.")
     chosen = setting(preset, env)
     if total_steps is not None and preset not in ANNEALED:
         raise ValueError(

@@ -44,10 +44,11 @@ class Env(NamedTuple):
         an automatic reset. Where the episode ended, `obs` and `state` begin the next one; `final_obs` is always the
         observation that the action led to.
       observation_space: `Box` or `Discrete`.
-      action_space: `Box` or `Discrete`; real actions beyond a box are clipped to it by `transition`.
+      action_space: `Box` or `Discrete`; `transition` takes real actions in any shape of that size, as a vector too, and
+        clips them to the box.
       max_steps: the time limit in steps per episode, or None.
       solved_at: the running return above which the task counts as solved, or None.
-      truncation_gap: at least so many steps lie between two truncations: the time limit, or 1 where nothing is known.
+      truncation_gap: at least so many steps lie between two truncations: a time limit that is known to hold, else 1.
       params: its numbers that can be set and swept, by name.
       bind: ``(numbers) -> Env``: the same environment with these numbers, arrays or floats, in place of its own.
       reward_scale: what the learner multiplies rewards with (`transforms.scale_rewards`); reports show them unscaled.
@@ -81,7 +82,7 @@ class Functions(NamedTuple):
         them; `reward` is a real scalar, `terminated` and `truncated` are bool scalars (see `Env`).
       action_space: `Discrete`, actions int32 ``[]``, or `Box`, actions float32 of its shape, already clipped to it.
       observation_space: an unbounded `Box` of the shape of `obs` where None.
-      max_steps: if a number, `truncated` comes at exactly this step of an episode, and at no other; None: whenever it likes.
+      max_steps: the time limit in steps: an episode ends at this step at the latest; None: whenever it likes.
       solved_at: the running return above which the task counts as solved.
       name: for the reports.
       params: the functions' numbers that can be set and swept: keyword arguments that both accept, with their defaults.

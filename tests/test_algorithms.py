@@ -156,10 +156,11 @@ def test_metric_names(keras):
 
 @pytest.mark.parametrize(("num_updates", "remaining"), [(1, [1.0]), (2, [1.0, 0.0]), (5, [1.0, 0.75, 0.5, 0.25, 0.0, 0.0])])
 def test_linear_annealing(num_updates, remaining):
-    schedule, hyperparams = algorithms.linear_annealing(num_updates), jax_ac.A2CHyperparams(learning_rate=0.3)
-    rates = [schedule(hyperparams, jnp.int32(update)).learning_rate for update in range(len(remaining))]
+    annealing, hyperparams = algorithms.linear_annealing(num_updates), jax_ac.A2CHyperparams(learning_rate=0.3)
+    rates = [annealing.at(hyperparams, jnp.int32(update)).learning_rate for update in range(len(remaining))]
     np.testing.assert_allclose(rates, 0.3 * np.array(remaining), rtol=1e-6)
-    assert schedule(hyperparams, jnp.int32(0))[1:] == hyperparams[1:]
+    assert annealing.at(hyperparams, jnp.int32(0))[1:] == hyperparams[1:]
+    assert annealing.num_updates == num_updates
 
 
 class Nnx(nnx.Module):
@@ -212,6 +213,30 @@ def test_lanes_of_a_network_of_another_library(cartpole):
     assert states.params["hidden"]["kernel"].shape == (3, 4, 16)
     assert np.isfinite(metrics.grad_norm).all()
     assert len(np.unique(metrics.grad_norm)) == 6
+
+
+class Splitting:
+    """A network whose parameters are the keys that it derives from its own: by splitting, and by folding in 0, 1, ..."""
+
+    def init(self, key, obs):
+        del obs
+        keys = [key, *jax.random.split(key), *(jax.random.fold_in(key, index) for index in range(3))]
+        return jax.random.key_data(jnp.stack(keys))
+
+    def apply(self, params, obs):
+        return Categorical(jnp.zeros((*obs.shape[:-1], 2))), jnp.zeros(obs.shape[:-1])
+
+
+def test_a_network_draws_its_parameters_from_no_updates_key(cartpole):
+    """A linen module's are those that it has always drawn from the lane's key; others have a key of their own."""
+    lane = jax.random.key(3)
+    drawn = jax_ac.a2c(cartpole, 2, 2, network=Splitting()).init(lane, jax_ac.a2c(cartpole).hyperparams).params
+    updates = [jax.random.fold_in(lane, update) for update in range(5)]
+    used = [lane, *updates, *(half for key in [lane, *updates] for half in jax.random.split(key))]
+    assert not {*map(tuple, drawn.tolist())} & {*map(tuple, jax.random.key_data(jnp.stack(used)).tolist())}
+    network = shared(cartpole)
+    begun = jax_ac.a2c(cartpole, 2, 2, network=network).init(lane, jax_ac.a2c(cartpole).hyperparams)
+    jax.tree.map(np.testing.assert_array_equal, begun.params, network.init(lane, jnp.zeros(4)))
 
 
 def test_bad_input(cartpole):

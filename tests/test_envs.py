@@ -1,4 +1,4 @@
-"""CartPole against gymnasium, step by step, with its own numbers and others; every id of gymnax; functions; bad input."""
+"""CartPole against gymnasium, step by step, with its own numbers and others; every id of gymnax; bad input."""
 
 import gymnasium
 import gymnax
@@ -6,12 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
 
 import jax_ac
-from jax_ac import Box, Discrete, Functions, rollout
-from jax_ac.distributions import DiagonalGaussian
-from jax_ac.protocols import Policy
+from jax_ac import Box
 
 NUM_TRAJECTORIES = 1000
 IDS = [name for name in gymnax.registered_envs if name != "MNISTBandit-bsuite"]  # it downloads its images
@@ -235,8 +232,12 @@ def test_unknown_numbers():
     for name, number, nearest in (("CartPole-v1", "lenght", "length"), ("MetaMaze-misc", "rewards", "reward")):
         with pytest.raises(ValueError, match=f"unknown parameter of {name} '{number}'; did you mean '{nearest}'"):
             jax_ac.make_env(name, **{number: 1.0})
-    for name, number in (("CartPole-v1", "polemass_length"), ("Pendulum-v1", "max_torque")):  # follows; bounds actions
-        with pytest.raises(ValueError, match=f"unknown parameter of {name} '{number}'"):
+    for name, number, reason in (
+        ("CartPole-v1", "polemass_length", "follows from masspole and length; set those"),
+        ("MemoryChain-bsuite", "max_torque", "unknown parameter of MemoryChain-bsuite 'max_torque'"),
+        ("Acrobot-v1", "available_torque", "is not one number that can be traced; give it in params"),
+    ):
+        with pytest.raises(ValueError, match=reason):
             jax_ac.make_env(name, **{number: 1.0})
     for value, error in ((float("nan"), ValueError), ("1", TypeError)):
         with pytest.raises(error, match="length must be"):
@@ -245,11 +246,28 @@ def test_unknown_numbers():
 
 def test_bounds_of_actions_are_those_of_the_parameters_given():
     _, params = gymnax.make("Pendulum-v1")
-    env = jax_ac.make_env("Pendulum-v1", params.replace(max_torque=5.0))
-    assert env.action_space == Box((1,), -5.0, 5.0)
-    _, state = env.reset(jax.random.key(0))
-    speeds = [env.transition(jax.random.key(0), state, jnp.array([torque]))[1].theta_dot for torque in (2.0, 5.0, 9.0)]
-    np.testing.assert_allclose(np.diff(speeds), [3.0 * 3.0 * 0.05, 0.0], rtol=1e-4)  # 3 u dt / (m l²)
+    by_params = jax_ac.make_env("Pendulum-v1", params.replace(max_torque=5.0))
+    by_name = jax_ac.make_env("Pendulum-v1", max_torque=5, m=1.0)
+    for env in (by_params, by_name, by_name.bind({"m": 1.0})):
+        assert env.action_space == Box((1,), -5.0, 5.0)
+        assert "max_torque" not in env.params
+        _, state = env.reset(jax.random.key(0))
+        speeds = [env.transition(jax.random.key(0), state, jnp.array([torque]))[1].theta_dot for torque in (2.0, 5.0, 9.0)]
+        np.testing.assert_allclose(np.diff(speeds), [3.0 * 3.0 * 0.05, 0.0], rtol=1e-4)  # 3 u dt / (m l²)
+
+
+def test_bounds_of_actions_must_be_bounds_and_cannot_be_swept():
+    assert jax_ac.make_env("MountainCarContinuous-v0", min_action=-0.5).action_space == Box((1,), -0.5, 1.0)
+    np.testing.assert_allclose(jax_ac.make_env("PointRobot-misc", max_force=0.3).action_space.high, 0.3, rtol=1e-6)
+    name = "action_space of MountainCarContinuous-v0"
+    with pytest.raises(ValueError, match=f"low of the {name} must be at most its high, got 2.0 and 1.0"):
+        jax_ac.make_env("MountainCarContinuous-v0", min_action=2.0)
+    with pytest.raises(TypeError, match="max_torque must be a number, got 'much'"):
+        jax_ac.make_env("Pendulum-v1", max_torque="much")
+    hyperparams = jax_ac.a2c(jax_ac.make_env("Pendulum-v1")).hyperparams
+    reason = r"env_max_torque bounds the action space, .* build one algorithm per value, of make_env\(.*max_torque="
+    with pytest.raises(ValueError, match=reason):
+        jax_ac.grid(hyperparams, env_max_torque=[1.0, 2.0])
 
 
 def test_numbers_that_are_whole_in_gymnax_are_rounded_alike_however_given():
@@ -295,121 +313,3 @@ def test_parameters_that_change_the_limit_or_do_not_fit():
         jax_ac.make_env("CartPole-v0", 3)
     with pytest.raises(ValueError, match="max_steps of CartPole-v1 must be at least 1, got 0"):
         jax_ac.make_env("CartPole-v1", params.replace(max_steps_in_episode=0))
-
-
-def walk(**changes):
-    """A pair of plain functions: from 0, each action ±1 is a step; beyond ±3 it ends, and after 9 steps."""
-
-    def reset(key, *, start=0.0):
-        return jnp.full(2, start), {"at": start, "time": 0}
-
-    def step(key, state, action, *, start=0.0):
-        at, time = state["at"] + 2.0 * action - 1.0, state["time"] + 1
-        return jnp.stack([at, at]), {"at": at, "time": time}, at, jnp.abs(at) > 3, time >= 9
-
-    return Functions(reset, step, Discrete(2), max_steps=9, params={"start": 0.0})._replace(**changes)
-
-
-def test_a_pair_of_functions_by_hand():
-    env = jax_ac.make_env(walk(solved_at=4.0, name="walk"), start=1.5)
-    assert (env.name, env.max_steps, env.truncation_gap, env.solved_at, env.params) == ("walk", 9, 9, 4.0, {"start": 1.5})
-    assert env.observation_space == Box((2,), -np.inf, np.inf)
-    obs, state = env.reset(jax.random.key(0))
-    np.testing.assert_array_equal(obs, 1.5)
-    assert (obs.dtype, state["at"].dtype, state["time"].dtype) == (jnp.float32, jnp.float32, jnp.int32)
-    for at, terminated in ((2.5, False), (3.5, True)):
-        obs, state, reward, has_terminated, truncated, final_obs = env.step(jax.random.key(0), state, jnp.int32(1))
-        np.testing.assert_array_equal(final_obs, at)
-        assert (reward, has_terminated, truncated) == (at, terminated, False)
-    np.testing.assert_array_equal(obs, 1.5)
-    assert (state["at"], state["time"]) == (1.5, 0)
-    rebound = env.bind({"start": 0.5})
-    np.testing.assert_array_equal(rebound.reset(jax.random.key(0))[0], 0.5)
-
-
-def test_a_pair_of_functions_trains():
-    algorithm = jax_ac.a2c(jax_ac.make_env(walk()), 4, 8)
-    assert algorithm.hyperparams.env_start == 0.0
-    hyperparams = jax_ac.grid(algorithm.hyperparams, env_start=[0.0, -2.5])
-    states, metrics = jax_ac.train_many(algorithm, 2, 20, hyperparams)
-    assert np.isfinite(metrics.policy_loss).all()
-    assert (states.env_steps == 20 * 32).all()
-    length = np.nanmean(metrics.episode_length, axis=(1, 2))
-    assert length[0] > length[1] + 1  # which begins near an end
-
-
-def takes(value):
-    """A function of the contract's arguments that returns `value`."""
-    return lambda *arguments, **numbers: value
-
-
-ZERO, OBS = jnp.zeros(()), jnp.zeros(2)
-STATE = {"at": 0.0, "time": 0}
-VIOLATIONS = [
-    ({"action_space": 2}, TypeError, "action_space of custom must be a Box or Discrete, got int"),
-    ({"observation_space": (2,)}, TypeError, "observation_space of custom must be a Box or Discrete, got tuple"),
-    ({"reset": takes(OBS)}, ValueError, r"reset of custom must return \(obs, state\)"),
-    ({"reset": takes((OBS, STATE, 0.0))}, ValueError, r"reset of custom must return \(obs, state\)"),
-    ({"reset": takes(({"x": OBS}, STATE))}, ValueError, "observations of custom must be one array, got dict"),
-    ({"reset": lambda key, start: (OBS, key)}, ValueError, "state of custom must hold numbers; keep a key as"),
-    ({"observation_space": Box((3,), -1, 1)}, ValueError, r"the shape \(2,\), its space says \(3,\)"),
-    ({"observation_space": Discrete(3)}, ValueError, r"the shape \(2,\), its space says \(\)"),
-    ({"step": takes((OBS, STATE, 0.0, False))}, ValueError, r"must return \(obs, state, reward, terminated, truncated\)"),
-    ({"step": takes((OBS, STATE, 0.0, False, {}, {}))}, ValueError, r"must return \(obs, state, reward, terminated,"),
-    ({"step": takes((jnp.zeros(3), STATE, 0.0, False, False))}, ValueError, "structure and shapes that reset gives them"),
-    ({"step": takes((OBS, {"at": 0.0}, 0.0, False, False))}, ValueError, "structure and shapes that reset gives them"),
-    ({"step": takes((OBS, {"at": OBS, "time": 0}, 0.0, False, False))}, ValueError, "structure and shapes that reset"),
-    (
-        {"step": takes((OBS, {"at": 0.0, "time": 0.5}, 0.0, False, False))},
-        ValueError,
-        "real numbers where reset gives",
-    ),
-    (
-        {"step": takes((OBS, STATE, OBS, False, False))},
-        ValueError,
-        "and truncated of custom must be scalars",
-    ),
-    ({"step": takes((OBS, STATE, 0.0, False, {}))}, ValueError, "and truncated of custom must be scalars"),
-    ({"max_steps": 0}, ValueError, "max_steps of custom must be at least 1, got 0"),
-    ({"max_steps": 2.5}, TypeError, "max_steps of custom must be a whole number, got 2.5"),
-    ({"params": {"start": "here"}}, TypeError, "start must be a number, got 'here'"),
-]
-
-
-@pytest.mark.parametrize(("changes", "error", "message"), VIOLATIONS)
-def test_functions_that_break_the_contract(changes, error, message):
-    with pytest.raises(error, match=message):
-        jax_ac.make_env(walk(**changes))
-
-
-def test_functions_have_no_parameters_of_gymnax():
-    with pytest.raises(ValueError, match="unknown parameter of custom 'max_steps_in_episode'"):
-        jax_ac.make_env(walk(), max_steps_in_episode=5)
-    with pytest.raises(ValueError, match="unknown parameter of custom 'stat'; did you mean 'start'"):
-        jax_ac.make_env(walk(), stat=5)
-    with pytest.raises(TypeError, match="params are those of a gymnax environment; functions have none"):
-        jax_ac.make_env(walk(), gymnax.make("CartPole-v1")[1])
-
-
-@pytest.mark.parametrize(("low", "high"), [(-0.5, 0.25), (np.array([-0.5, -0.1]), np.array([0.25, 2.0]))])
-def test_actions_beyond_the_box_are_clipped_at_the_environment_only(low, high):
-    """The observation after an action is what the environment was given; `log_prob` is that of what was sampled."""
-
-    def step(key, state, action):
-        return action, state, jnp.sum(action), False, False
-
-    env = jax_ac.make_env(Functions(lambda key: (jnp.zeros(2), jnp.zeros(())), step, Box((2,), low, high)))
-    mean, log_std = jnp.array([0.1, -0.2]), jnp.array([0.0, -1.0])
-
-    def act(obs, memory, first):
-        return DiagonalGaussian(jnp.broadcast_to(mean, obs.shape), jnp.broadcast_to(log_std, obs.shape)), obs[..., 0], memory
-
-    policy, unrolled = Policy((), act), rollout.unroll(5, 200)
-    play = jax.jit(lambda key: unrolled.act(key, env, policy, unrolled.init(key, env, policy))[1].trajectory)
-    seen = jax.device_get(play(jax.random.key(0)))
-    executed = np.clip(seen.action, low, high)
-    assert (np.abs(executed - seen.action) > 0.1).any(axis=(0, 1)).all()
-    np.testing.assert_allclose(seen.obs[1:], executed[:-1], rtol=1e-6)
-    np.testing.assert_allclose(seen.reward, executed.sum(axis=-1), rtol=1e-5, atol=1e-6)
-    expected = stats.norm(mean, np.exp(log_std)).logpdf(seen.action).sum(axis=-1)
-    np.testing.assert_allclose(seen.log_prob, expected, rtol=1e-4, atol=1e-5)

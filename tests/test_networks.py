@@ -205,6 +205,26 @@ def test_the_recurrent_network_against_numpys_gru():
     np.testing.assert_allclose(value, layer(new, params["critic"])[:, 0], rtol=1e-4, atol=1e-5)
 
 
+def test_the_kernels_of_the_memory_are_orthogonal():
+    """Drawn by `orthogonal`, not by flax's own initializer, whose QR can wait for ever on two CPU devices."""
+    network = RecurrentActorCritic(REAL, TWO, hidden_sizes=(5,), memory_size=6)
+    init = jax.jit(lambda key: network.init(key, jnp.zeros(4), jnp.zeros(6)))
+    for gate in "rzn":
+        kernel = np.asarray(init(jax.random.key(0))["params"]["gru"][f"h{gate}"]["kernel"], np.float64)
+        np.testing.assert_allclose(kernel @ kernel.T, np.eye(6), atol=1e-5)
+    assert "lapack" not in init.lower(jax.random.key(0)).as_text()
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 1), (5, 2, 3)])
+def test_images_too_small_for_a_convolution(cartpole, shape):
+    env = cartpole._replace(observation_space=Box(shape, 0.0, 1.0))
+    network = networks.default_network(env)
+    assert isinstance(network, SeparateActorCritic)
+    _, value = network.apply(network.init(jax.random.key(0), jnp.zeros(shape)), jnp.ones((4, *shape)))
+    assert value.shape == (4,)
+    assert isinstance(networks.default_network(env._replace(observation_space=Box((3, 3, 1), 0.0, 1.0))), ConvActorCritic)
+
+
 @pytest.mark.parametrize(
     ("name", "network", "head"),
     [

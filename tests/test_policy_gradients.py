@@ -10,7 +10,7 @@ import pytest
 from by_hand import KEY, Case, backward, clipped, close, flat, float64, forward, norm, policy_gradient, ragged, targets
 
 import jax_ac
-from jax_ac import advantages, losses, rollout, transforms, update
+from jax_ac import advantages, losses, rollout, transforms
 
 
 def test_two_updates_of_a2c():
@@ -32,22 +32,24 @@ def test_two_updates_of_a2c():
         jax.tree.map(close, state.params, params)
 
 
-def traced(loss=losses.eligibility, hyperparams=None, improve=None, num_envs=2):
-    hyperparams = hyperparams or jax_ac.OneStepHyperparams(learning_rate=0.03, gamma=0.9, trace_lambda=0.9)
-    parts = {"advantage": advantages.td_error, "loss": loss, "optimizer": lambda h: optax.sgd(h.learning_rate)}
-    unrolled, improve = rollout.unroll(num_envs, 1), improve or update.eligibility_traces(num_envs)
-    return Case(jax_ac.actor_critic, unrolled, **parts, rollout=unrolled, improve=improve, hyperparams=hyperparams)
+def sgd(h):
+    return optax.sgd(h.learning_rate)
+
+
+def one_step(num_envs):
+    h = jax_ac.OneStepHyperparams(learning_rate=0.03, gamma=0.9, trace_lambda=0.9)
+    return Case(jax_ac.one_step, rollout.unroll(num_envs, 1), num_envs=num_envs, optimizer=sgd, hyperparams=h)
 
 
 @pytest.fixture(scope="module")
 def two():
-    return traced()
+    return one_step(2)
 
 
 @pytest.mark.parametrize("num_envs", [1, 2])
 def test_one_step_is_the_textbook_with_traces(two, num_envs):
-    """Sutton & Barto (2018), section 13.6, without γᵗ, for each environment; the parameters move by the mean."""
-    case = two if num_envs == 2 else traced(num_envs=1)
+    """Sutton & Barto (2018), section 13.6, without γᵗ, for each environment; θ ← θ + α δ z, z being the mean of theirs."""
+    case = two if num_envs == 2 else one_step(1)
     h, transition, state = case.algorithm.hyperparams, jax.jit(case.env.transition), case.state
     params = float64(state.params)
     nothing = jax.tree.map(np.zeros_like, params)
@@ -73,7 +75,9 @@ def test_one_step_is_the_textbook_with_traces(two, num_envs):
 def test_without_traces_it_is_the_one_step_actor_critic(two):
     """The gradient of -log π δ + c ½ (v - G)², of all environments' steps together."""
     h = jax_ac.A2CHyperparams(learning_rate=0.03, gamma=0.9, ent_coef=0.0)
-    plain = traced(losses.policy_gradient_loss, h, update.gradient_steps())
+    parts = {"advantage": advantages.td_error, "loss": losses.policy_gradient_loss, "optimizer": sgd}
+    unrolled = rollout.unroll(2, 1)
+    plain = Case(jax_ac.actor_critic, unrolled, **parts, rollout=unrolled, hyperparams=h)
     ours, theirs = two.state, plain.state
     for key in jax.random.split(KEY, 6):
         ours, _ = two.step(key, ours, two.algorithm.hyperparams._replace(trace_lambda=0.0))
@@ -83,6 +87,7 @@ def test_without_traces_it_is_the_one_step_actor_critic(two):
 
 @pytest.mark.parametrize("baseline", [True, False])
 def test_one_update_of_reinforce(baseline):
+    """Without a baseline there is no critic: its parameters stay, and it has no loss to report."""
     h = jax_ac.ReinforceHyperparams(learning_rate=0.01, gamma=0.9, max_grad_norm=0.2)
     env = transforms.time_limit(ragged(), 4)
     case = Case(jax_ac.reinforce, rollout.episodes(6), env=env, num_episodes=6, baseline=baseline, hyperparams=h)
@@ -102,10 +107,18 @@ def test_one_update_of_reinforce(baseline):
             value = reward + h.gamma * value
             rows.append((obs, action, value, forward(params, obs[None])[1][0] if baseline else 0.0))
     obs, action, target, value = (np.stack(column) for column in zip(*rows, strict=True))
-    raw = policy_gradient(params, steps._replace(obs=obs, action=action), target, target - value, h.vf_coef, 0.0)
+    vf_coef = h.vf_coef if baseline else 0.0
+    raw = policy_gradient(params, steps._replace(obs=obs, action=action), target, target - value, vf_coef, 0.0)
     after, metrics = case.step(KEY, case.state, case.algorithm.hyperparams)
     gradient = clipped(raw, h.max_grad_norm)
     close(metrics.grad_norm, norm(raw))
     jax.tree.map(close, jax.tree.map(lambda m: 10 * m, optax.tree.get(after.opt_state, "mu")), gradient)
     new = jax.tree.map(lambda p, g: p - h.learning_rate * g / (np.abs(g) + 1e-8), params, gradient)
     jax.tree.map(close, after.params, new)
+    assert np.isnan(metrics.value_loss) == (not baseline)
+    assert np.isfinite([metrics.policy_loss, metrics.entropy]).all()
+    critics = [name for name in params["params"] if "critic" in name]
+    kept = [
+        (after.params["params"][name]["kernel"] == case.state.params["params"][name]["kernel"]).all() for name in critics
+    ]
+    assert kept == [not baseline] * 2

@@ -26,6 +26,19 @@ print(float(np.mean(metrics.episode_return)))
 """
 
 
+RECURRENT = """
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+import numpy as np
+import jax_ac
+from jax_ac.networks import RecurrentActorCritic
+env = jax_ac.make_env("CartPole-v1")
+network = RecurrentActorCritic(env.observation_space, env.action_space)
+states, _ = jax_ac.train_many(jax_ac.ppo(env, 2, 2, 1, 1, network=network), 32, 2)
+print(len(np.unique(states.params["params"]["gru"]["hn"]["kernel"], axis=0)))
+"""
+
+
 def in_fresh_process(code, *arguments, **environment):
     clean = {name: value for name, value in os.environ.items() if name not in ("NPROC", "JAX_COMPILATION_CACHE_DIR")}
     result = subprocess.run(
@@ -52,6 +65,12 @@ def reference():
 )
 def test_the_first_seven_seeds_are_the_same_bits_in_every_process(reference, devices, seeds, environment):
     assert in_fresh_process(DIGEST, devices, "x32", seeds, **environment)[0] == reference
+
+
+@pytest.mark.slow
+def test_two_devices_initialize_networks_with_memory_at_the_same_time():
+    """With flax's own initializer, which calls LAPACK's QR, each waits for the other for ever."""
+    assert in_fresh_process(RECURRENT, NPROC="1") == ["32"]
 
 
 def test_nothing_breaks_in_64_bit_mode():

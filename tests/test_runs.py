@@ -1,11 +1,14 @@
 """Runs: the same bits as `train_many` however they are cut and refilled, and an honest record."""
 
+import signal
+
 import jax
 import numpy as np
 import pytest
 
 import jax_ac
-from jax_ac.runs import Progress, run
+from jax_ac.progress import Progress
+from jax_ac.runs import run
 
 WIDTH = 4  # places: 2 devices x 4 lanes, so that 20 lanes must wait for each other
 MAX_UPDATES = 40
@@ -49,8 +52,10 @@ def test_run_is_train_many(easy, expected, segment_updates, num_devices):
         devices=jax.local_devices()[:num_devices],
     )
     assert_run_is(result, expected)
-    assert 0.2 < result.utilisation <= 1
-    assert (result.num_devices, result.tile_width, result.interrupted) == (num_devices, WIDTH, False)
+    assert 0.2 < result.spent.utilisation <= 1
+    assert (result.spent.num_devices, result.config.tile_width, result.interrupted) == (num_devices, WIDTH, False)
+    assert result.spent.env_steps == expected[0].env_steps.sum()
+    jax.tree.map(np.testing.assert_array_equal, result.states, jax.device_get(expected[0]))
 
 
 def test_order_of_lanes(easy, expected):
@@ -67,7 +72,7 @@ def test_progress_is_monotone_and_ends_complete(easy):
         seen.append(progress)
         updates.append(int(progress.marks.num_updates.sum()))
 
-    result = run(easy, 20, max_updates=MAX_UPDATES, segment_updates=5, tile_width=WIDTH, on_segment=look)
+    result = run(easy, 20, max_updates=MAX_UPDATES, segment_updates=5, tile_width=WIDTH, progress=look)
     assert updates == sorted(updates)
     assert updates[-1] == result.marks.num_updates.sum()
     assert seen[-1].done.all()
@@ -100,12 +105,52 @@ def test_interruption_keeps_what_was_done(easy, expected):
         if progress.marks.num_updates.max() >= 10:
             raise KeyboardInterrupt
 
-    result = run(easy, 20, max_updates=MAX_UPDATES, segment_updates=5, tile_width=WIDTH, on_segment=stop)
+    result = run(easy, 20, max_updates=MAX_UPDATES, segment_updates=5, tile_width=WIDTH, progress=stop)
     assert result.interrupted
     assert 0 < result.marks.num_updates.sum() < expected[0].num_updates.sum()
     for lane, done in enumerate(result.marks.num_updates):
         np.testing.assert_array_equal(result.metrics.grad_norm[lane, :done], expected[1].grad_norm[lane, :done])
         assert np.isnan(result.metrics.grad_norm[lane, done:]).all()
+
+
+def test_ctrl_c_stops_at_the_next_segment(easy, expected):
+    """A real signal, from another thread while the devices are at work."""
+    sent = []
+
+    def press(progress):
+        if not sent and progress.marks.num_updates.max() >= 10:
+            sent.append(True)
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    result = run(easy, 20, max_updates=MAX_UPDATES, segment_updates=5, tile_width=WIDTH, progress=press)
+    assert result.interrupted
+    assert signal.getsignal(signal.SIGINT) is before
+    assert 0 < result.marks.num_updates.sum() < expected[0].num_updates.sum()
+    np.testing.assert_array_equal(result.states.num_updates, result.marks.num_updates)  # unfinished lanes are kept too
+
+
+def test_an_error_in_a_device_thread_arrives(easy):
+    def fail(progress):
+        raise RuntimeError("the progress is not to be shown")
+
+    with pytest.raises(RuntimeError, match="not to be shown"):
+        run(easy, 2, max_updates=MAX_UPDATES, segment_updates=5, tile_width=WIDTH, progress=fail)
+
+
+def test_each_lane_that_diverged_is_named(easy):
+    """One in each tile of four, by its learning rate; the others have the bits that they have without it."""
+    rates = [0.01, 0.01, 1e30, 0.01]
+    hyper = jax_ac.zip_settings(easy.hyperparams, learning_rate=rates, gamma=[0.99, 0.98, 0.99, 0.97])
+    result = run(easy, [5, 9], max_updates=12, hyperparams=hyper, tile_width=4, until_solved=False)
+    named = [line for line in result.summary().splitlines() if "iverged" in line]
+    assert named == [f"Diverged at update {result.marks.diverged_update[4 + i]}: seed {seed}, setting 2."
+                     for i, seed in enumerate([5, 9])]  # fmt: skip
+    without = jax_ac.zip_settings(easy.hyperparams, learning_rate=[0.01] * 3, gamma=[0.99, 0.98, 0.97])
+    alone = run(easy, [5, 9], max_updates=12, hyperparams=without, tile_width=4, until_solved=False)
+    for name, ours in result.metrics._asdict().items():
+        np.testing.assert_array_equal(np.delete(ours, [4, 5], axis=0), getattr(alone.metrics, name))
+    assert np.isfinite(jax.tree.leaves(result.states.params)[0]).all()  # frozen at the last finite state
 
 
 @pytest.mark.parametrize("argument", ["max_updates", "segment_updates"])

@@ -1,0 +1,167 @@
+"""Evaluation: whole episodes of a policy that no longer learns, with the same chances for all that share a key."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jax_ac import tree
+from jax_ac.checks import check_positive
+from jax_ac.policies import repeat_memory
+from jax_ac.protocols import Algorithm, Distribution, Policy
+from jax_ac.types import Env, PyTree
+
+
+class Evaluation(NamedTuple):
+    """N episodes from their start, ``[N]`` each.
+
+    Attributes:
+      episode_return: the sum of the rewards as the environment gives them, undiscounted and unscaled, float32.
+      episode_length: in steps, int32.
+      finished: whether the environment ended the episode, bool; where False it was left at `max_steps`.
+    """
+
+    episode_return: jax.Array
+    episode_length: jax.Array
+    finished: jax.Array
+
+
+class Playing(NamedTuple):
+    """Where N episodes stand after `steps` steps; leaves ``[N, ...]``, those of an ended episode as before its last step."""
+
+    steps: jax.Array
+    obs: jax.Array
+    state: PyTree
+    memory: PyTree
+    alive: jax.Array
+    episode_return: jax.Array
+    episode_length: jax.Array
+
+
+def evaluate(
+    algorithm: Algorithm,
+    params: PyTree,
+    moments: PyTree,
+    hyperparams: Any,
+    key: jax.Array,
+    num_episodes: int = 100,
+    greedy: bool = False,
+    max_steps: int | None = None,
+) -> Evaluation:
+    """Plays N whole episodes in parallel; under `jit` and `vmap` as well.
+
+    The key alone decides what happens by chance: agents that are evaluated with the same one begin from the same states,
+    and the same noise is drawn for their actions and in their environments at every step. It stops once all have ended.
+
+    Args:
+      algorithm: whose environment and policy they are.
+      params, moments: of its `TrainState`.
+      hyperparams: one setting, of which the environment's numbers count.
+      key: of the resets, the actions and the environment.
+      num_episodes: N.
+      greedy: whether the policy takes the mode of its distribution, instead of a sample.
+      max_steps: where episodes are left; the environment's time limit where None.
+
+    Raises:
+      TypeError: if the algorithm has no environment or policy, or a number is not a whole one.
+      ValueError: if there is neither a time limit nor `max_steps`, or a number is less than 1.
+    """
+    num_episodes, limit = check_limits(algorithm, num_episodes, max_steps)
+    env, policy = env_and_policy(algorithm, params, moments, hyperparams)
+    key_reset, key_action, key_env = jax.random.split(key, 3)
+    obs, state = jax.vmap(env.reset)(jax.random.split(key_reset, num_episodes))
+    none = jnp.zeros(num_episodes, jnp.int32)
+    start = Playing(
+        steps=jnp.zeros((), jnp.int32),
+        obs=obs,
+        state=state,
+        memory=repeat_memory(policy, num_episodes),
+        alive=jnp.ones(num_episodes, bool),
+        episode_return=none.astype(jnp.float32),
+        episode_length=none,
+    )
+    step = partial(_step, env, policy, partial(choose, greedy), key_action, key_env)
+    end = jax.lax.while_loop(lambda playing: jnp.any(playing.alive) & (playing.steps < limit), step, start)
+    return Evaluation(end.episode_return, end.episode_length, ~end.alive)
+
+
+def evaluate_lanes(
+    algorithm: Algorithm,
+    agents: tuple[PyTree, PyTree],
+    hyperparams: Any,
+    key: jax.Array,
+    num_episodes: int = 100,
+    greedy: bool = False,
+    max_steps: int | None = None,
+) -> Evaluation:
+    """`evaluate` for L agents of one algorithm, all with the same key, in one compiled program.
+
+    Args:
+      agents: their params and moments, leaves ``[L, ...]``.
+      hyperparams: their settings, leaves ``[L]``.
+      The others as in `evaluate`.
+
+    Returns:
+      The evaluations, ``[L, N]`` each.
+    """
+    limits = check_limits(algorithm, num_episodes, max_steps)
+    return _evaluate_lanes(algorithm, agents, hyperparams, key, limits[0], greedy, limits[1])
+
+
+@partial(jax.jit, static_argnums=(0, 4, 5, 6))
+def _evaluate_lanes(algorithm: Algorithm, agents: PyTree, hyperparams: Any, key: jax.Array, *limits: Any) -> Evaluation:
+    def play(agent: tuple[PyTree, PyTree], numbers: Any) -> Evaluation:
+        return evaluate(algorithm, *agent, numbers, key, *limits)
+
+    return jax.vmap(play)(agents, hyperparams)
+
+
+def check_limits(algorithm: Algorithm, num_episodes: int, max_steps: int | None) -> tuple[int, int]:
+    """The number of episodes, and after how many steps they are left; the errors are those of `evaluate`."""
+    num_episodes = check_positive("num_episodes", num_episodes)
+    if max_steps is not None:
+        return num_episodes, check_positive("max_steps", max_steps)
+    env = _playable(algorithm)[0](algorithm.hyperparams)
+    if env.max_steps is None:
+        raise ValueError(f"max_steps must be given, as a whole number of at least 1: {env.name} has no time limit.")
+    return num_episodes, env.max_steps
+
+
+def choose(greedy: bool, distribution: Distribution, key: jax.Array) -> jax.Array:
+    """The mode of the distribution where `greedy`, else a sample."""
+    return distribution.mode() if greedy else distribution.sample(key)
+
+
+def env_and_policy(algorithm: Algorithm, params: PyTree, moments: PyTree, hyperparams: Any) -> tuple[Env, Policy]:
+    """The environment and the policy of an algorithm with these numbers; TypeError if it has none."""
+    env, policy = _playable(algorithm)
+    return env(hyperparams), policy(params, moments)
+
+
+def _playable(algorithm: Algorithm) -> tuple[Callable[[Any], Env], Callable[[PyTree, PyTree], Policy]]:
+    if algorithm.env is None or algorithm.policy is None:
+        raise TypeError("algorithm must come from a preset or actor_critic; this one has no environment and policy to play.")
+    return algorithm.env, algorithm.policy
+
+
+def _step(env: Env, policy: Policy, act: Callable, key_action: jax.Array, key_env: jax.Array, playing: Playing) -> Playing:
+    """One step of the episodes that have not ended. Step t uses fold_in(·, t) of both keys."""
+    key_action, key_env = (jax.random.fold_in(key, playing.steps) for key in (key_action, key_env))
+    alive = playing.alive
+    distribution, _, memory = policy.act(playing.obs, playing.memory, jnp.zeros_like(alive))
+    keys = jax.random.split(key_env, len(alive))
+    stepped = jax.vmap(env.transition)(keys, playing.state, act(distribution, key_action))
+    obs, state, reward, terminated, truncated = stepped
+    going = alive & ~(terminated | truncated)
+    obs, state, memory = tree.select(going, (obs, state, memory), (playing.obs, playing.state, playing.memory))
+    return Playing(
+        steps=playing.steps + 1,
+        obs=obs,
+        state=state,
+        memory=memory,
+        alive=going,
+        episode_return=playing.episode_return + jnp.where(alive, reward, 0.0),
+        episode_length=playing.episode_length + alive,
+    )

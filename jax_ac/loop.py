@@ -1,0 +1,109 @@
+"""The loop of a run over its segments: tiles are filled, advanced, and what they did is kept, reported and saved."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import jax
+import numpy as np
+
+from jax_ac.progress import Progress
+from jax_ac.results import Spent
+from jax_ac.saving import Saver
+from jax_ac.schedule import Schedule
+from jax_ac.tiles import Tiles
+from jax_ac.tracking import Feed
+
+
+class Loop:
+    """The loop over segments: each tile goes on by itself, as soon as it has been filled anew."""
+
+    def __init__(self, tiles: Tiles, schedule: Schedule, states: list, saver: Saver | None):
+        self.tiles, self.schedule, self.states, self.saver = tiles, schedule, states, saver
+        self._seconds, self._computed = 0.0, 0
+        self._before = self._totals()
+
+    def _totals(self) -> tuple[int, int]:
+        """Updates and environment steps of all lanes."""
+        marks = self.schedule.marks
+        return int(marks.num_updates.sum(dtype=np.int64)), int(marks.env_steps.sum(dtype=np.int64))
+
+    def spent(self, compile_seconds: float) -> Spent:
+        """What it cost."""
+        updates, env_steps = (now - before for now, before in zip(self._totals(), self._before, strict=True))
+        utilisation = updates / self._computed if self._computed else 1.0
+        return Spent(compile_seconds, self._seconds, updates, env_steps, utilisation, len(self.states))
+
+    def run(self, feed: Feed, line: Callable[[Progress], None]) -> bool:
+        """Trains all lanes. Returns whether the user stopped it."""
+        start, stop = time.perf_counter(), threading.Event()
+        running: dict[Future, int] = {}
+        with ThreadPoolExecutor(len(self.states)) as pool, interrupts(stop):
+            for tile in range(len(self.states)):
+                self._begin(pool, running, tile)
+            while running:
+                for future in wait(list(running), return_when=FIRST_COMPLETED).done:
+                    tile = running.pop(future)
+                    states, metrics = future.result()
+                    self._end(tile, states, metrics, feed)
+                    if stop.is_set():
+                        self.schedule.keep(tile, self.states[tile])
+                    else:
+                        self._begin(pool, running, tile)
+                self._seconds = time.perf_counter() - start
+                try:
+                    line(self._progress())
+                except KeyboardInterrupt:
+                    stop.set()
+            if self.saver:
+                self.saver.save()
+        return stop.is_set()
+
+    def _begin(self, pool: ThreadPoolExecutor, running: dict[Future, int], tile: int) -> None:
+        """Fills the tile's idle places and starts its next segment, if it holds a lane."""
+        places, lanes = self.schedule.refill(tile)
+        if len(places):
+            rows = jax.tree.map(lambda leaf: leaf[lanes], self.schedule.states)
+            self.states[tile] = self.tiles.insert(tile, self.states[tile], places, rows)
+        if self.schedule.busy(tile):
+            running[pool.submit(self._segment, tile, self.schedule.slots(tile))] = tile
+
+    def _segment(self, tile: int, slots: Any) -> tuple[Any, Any]:
+        """In a thread of its own: the segment, and what it left on the device."""
+        self.states[tile], metrics = self.tiles.advance_tile(tile, self.states[tile], slots)
+        return jax.block_until_ready((self.states[tile], metrics))
+
+    def _end(self, tile: int, states: Any, metrics: Any, feed: Feed) -> None:
+        done = self.schedule.record(tile, states, metrics)
+        updates = self.schedule.marks.num_updates[done.lanes] - done.before
+        self._computed += self.tiles.width * int(updates.max())
+        feed(self.schedule, done)
+        if self.saver:
+            self.saver.after_segment(tile, states)
+
+    def _progress(self) -> Progress:
+        schedule = self.schedule
+        limit = schedule.max_updates
+        return Progress(schedule.marks, schedule.done, schedule.begun, limit, self._seconds, *self._before)
+
+
+@contextlib.contextmanager
+def interrupts(stop: threading.Event) -> Iterator[None]:
+    """Within it the first Ctrl-C only sets `stop`; the second one interrupts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def press(number: int, frame: Any) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

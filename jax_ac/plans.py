@@ -1,0 +1,129 @@
+"""Plans: what a run will train, checked before anything is compiled or written: a new run, or one that a folder holds."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jax_ac import restoring, run_folder
+from jax_ac.budget import choose_updates
+from jax_ac.checks import check_positive
+from jax_ac.hyperparams import or_defaults
+from jax_ac.lanes import Lanes, lay_out
+from jax_ac.memory import check_memory
+from jax_ac.protocols import Algorithm, check_algorithm
+from jax_ac.run_folder import Config
+from jax_ac.tiles import Tiles, make_tiles
+
+SEGMENT_UPDATES = 50
+"""Updates in one compiled call: between two calls the host reports, and gives the places of finished lanes to others."""
+
+
+class Limits(NamedTuple):
+    """How far and in what pieces lanes are trained: as `run` takes them."""
+
+    max_updates: int | None = None
+    total_steps: int | None = None
+    until_solved: bool = True
+    segment_updates: int = SEGMENT_UPDATES
+    tile_width: int | None = None
+
+
+class Plan(NamedTuple):
+    """What is trained, and where it is kept, if anywhere."""
+
+    tiles: Tiles
+    lanes: Lanes
+    config: Config
+    folder: Path | None
+
+
+def prepare(
+    out: str | Path, algorithm: Algorithm, seeds: int | Iterable[int], hyperparams: Any, limits: Limits, devices: Any = None
+) -> Plan:
+    """Makes the folder of a run without training: `resume` can begin it. Raises as `run`."""
+    plan = new_plan(algorithm, seeds, hyperparams, limits, devices)
+    plan = plan._replace(folder=Path(out), config=plan.config._replace(algorithm=plan.tiles.fingerprint()))
+    run_folder.create(Path(out), plan.config)
+    return plan
+
+
+def take_up(
+    path: str | Path,
+    algorithm: Algorithm | None = None,
+    *,
+    seeds: int | Iterable[int] | None = None,
+    max_updates: int | None = None,
+    total_steps: int | None = None,
+    devices: Any = None,
+) -> Plan:
+    """What `resume` trains, checked. Raises as `resume`."""
+    path = Path(path)
+    config = run_folder.read_config(path)
+    algorithm = restoring.algorithm_of(path, config, algorithm)
+    check_algorithm(algorithm)
+    config = _extended(path, config, algorithm, seeds, max_updates, total_steps)
+    lanes = restoring.lanes_of(path, config, algorithm)
+    check_memory(algorithm, len(lanes.seed), config.max_updates)
+    per_segment, width = config.segment_updates, config.tile_width
+    tiles = make_tiles(algorithm, len(lanes.seed), per_segment, width=width, devices=devices)
+    if tiles.fingerprint() != config.algorithm:
+        _refuse_other_algorithm(path, config)
+    return Plan(tiles, lanes, config, path)
+
+
+def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits, devices: Any = None) -> Plan:
+    """What is to be trained, checked."""
+    check_algorithm(algorithm)
+    max_updates = choose_updates(algorithm, limits.max_updates, limits.total_steps, name="max_updates")
+    segment_updates = check_positive("segment_updates", limits.segment_updates)
+    lanes = lay_out(seeds, or_defaults(hyperparams, algorithm.hyperparams))
+    check_memory(algorithm, len(lanes.seed), max_updates)
+    tiles = make_tiles(algorithm, len(lanes.seed), segment_updates, width=limits.tile_width, devices=devices)
+    env = algorithm.env(algorithm.hyperparams) if algorithm.env else None
+    config = Config(
+        recipe=algorithm.recipe,
+        algorithm="",
+        env=env.name if env else "custom",
+        solved_at=env.solved_at if env else None,
+        hyperparams={name: values.tolist() for name, values in lanes.settings()._asdict().items()},
+        seeds=lanes.seeds.tolist(),
+        max_updates=max_updates,
+        until_solved=limits.until_solved,
+        tile_width=tiles.width,
+        segment_updates=segment_updates,
+        made=run_folder.circumstances(),
+    )
+    return Plan(tiles, lanes, config, None)
+
+
+def _extended(
+    path: Path,
+    config: Config,
+    algorithm: Algorithm,
+    seeds: int | Iterable[int] | None,
+    max_updates: int | None,
+    total_steps: int | None,
+) -> Config:
+    """The configuration with more seeds or updates."""
+    if max_updates is not None or total_steps is not None:
+        limit = choose_updates(algorithm, max_updates, total_steps, name="max_updates")
+        if limit < config.max_updates:
+            raise ValueError(f"max_updates can only grow: {path} has {config.max_updates:,}, got {limit:,}.")
+        config = config._replace(max_updates=limit)
+    if seeds is not None:
+        chosen = lay_out(seeds, algorithm.hyperparams).seed.tolist()
+        missing = sorted(set(config.seeds) - set(chosen))
+        if missing:
+            raise ValueError(f"seeds can only be added: {path} has seed {missing[0]}, which is not among those given.")
+        config = config._replace(seeds=chosen)
+    return config
+
+
+def _refuse_other_algorithm(folder: Path, config: Config) -> None:
+    then, now = config.made.get("packages"), run_folder.circumstances()["packages"]
+    changed = [name for name in now if not isinstance(then, dict) or then.get(name) != now[name]]
+    reason = f"; since then {', '.join(changed)} changed" if changed else ""
+    raise ValueError(
+        f"{folder} is of another algorithm: its program is not the one that this makes{reason}; "
+        f"if parts of it are your own, pass algorithm=."
+    )

@@ -1,0 +1,208 @@
+"""Results: what a run came to: labelled curves, and the trained agents."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import numpy as np
+
+from jax_ac import dataset, restoring, run_folder, stats
+from jax_ac.agent import Agent
+from jax_ac.checks import check_positive
+from jax_ac.errors import unknown_name
+from jax_ac.lanes import Lanes
+from jax_ac.protocols import Algorithm
+from jax_ac.run_folder import Config, Records
+from jax_ac.schedule import Marks, Schedule
+from jax_ac.types import Metrics, TrainState
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Spent(NamedTuple):
+    """What a run cost, resumed parts not counted.
+
+    Attributes:
+      compile_seconds: tracing and compiling.
+      run_seconds: training.
+      updates, env_steps: lane-updates and environment steps in that time.
+      utilisation: lane-updates that trained a lane, over those that the tiles made room for.
+      num_devices: where it ran.
+    """
+
+    compile_seconds: float = 0.0
+    run_seconds: float = 0.0
+    updates: int = 0
+    env_steps: int = 0
+    utilisation: float = 1.0
+    num_devices: int = 0
+
+
+class Result(NamedTuple):
+    """A run, finished or stopped on the way.
+
+    Attributes:
+      algorithm: that trained.
+      config: what was trained, as ``run.json`` says it.
+      lanes: seeds and hyperparameters, L lanes.
+      marks: where each lane stands, leaves ``[L]``.
+      metrics: leaves ``[L, max_updates]``; updates not done are NaN, counts 0.
+      states: each lane's whole state, leaves ``[L, ...]``, on the host; as it was last kept where the lane is not done.
+      spent: what it cost.
+      interrupted: whether the user stopped it.
+      folder: where it is on disk, or None.
+    """
+
+    algorithm: Algorithm
+    config: Config
+    lanes: Lanes
+    marks: Marks
+    metrics: Metrics
+    states: TrainState
+    spent: Spent = Spent()
+    interrupted: bool = False
+    folder: Path | None = None
+
+    @property
+    def data(self) -> "xr.Dataset":
+        """All curves and marks as an xarray.Dataset, dims (setting,) seed, update; what was not done is NaN (`dataset`)."""
+        attributes = {
+            "title": f"{self.config.env}: {len(self.lanes.seed)} lanes",
+            "source": f"jax_ac {self.config.made['packages']['jax_ac']}",
+            "recipe": self.config.recipe or "",
+            "solved_at": np.nan if self.config.solved_at is None else self.config.solved_at,
+        }
+        return dataset.label(self.lanes, self.marks, self.metrics, attributes)
+
+    def agent(self, seed: int = 0, setting: int | None = None) -> Agent:
+        """The agent of a lane.
+
+        Args:
+          seed: the seed itself, not its place in the list.
+          setting: the index of the setting, where there are several.
+
+        Raises:
+          ValueError: if there is no such lane, or it has not begun.
+        """
+        return self._agent_of(self._lane(seed, setting))
+
+    def best(self, metric: str = "running_return") -> Agent:
+        """The agent of the lane whose last value of a metric is highest. It flatters: the luckiest of many is chosen.
+
+        Raises:
+          ValueError: if there is no such metric, or no lane has a value of it.
+        """
+        if metric not in Metrics._fields:
+            raise ValueError(unknown_name("metric", metric, Metrics._fields))
+        values = np.where(np.arange(len(self.metrics.running_return[0])) < self.marks.num_updates[:, None],
+                          getattr(self.metrics, metric), np.nan)  # fmt: skip
+        last = np.array([row[~np.isnan(row)][-1] if (~np.isnan(row)).any() else -np.inf for row in values.astype(float)])
+        last[self.marks.diverged_update >= 0] = -np.inf
+        if not np.isfinite(last).any():
+            raise ValueError(f"no lane has a value of {metric}.")
+        return self._agent_of(int(np.argmax(last)))
+
+    def evaluate(self, num_episodes: int = 100, *, greedy: bool = False, seed: int = 0) -> "xr.Dataset":
+        """Every lane's agent on the same episodes: `episode_return`, `episode_length`, dims (setting,) seed, episode.
+
+        Args:
+          num_episodes: per lane.
+          greedy: whether agents take their most probable action instead of drawing one.
+          seed: of the evaluation's own randomness, the same for all agents; it is apart from that of training.
+        """
+        import xarray as xr
+
+        from jax_ac.evaluation import evaluate_lanes
+
+        num_episodes = check_positive("num_episodes", num_episodes)
+        states = (self.states.params, self.states.moments)
+        played = evaluate_lanes(self.algorithm, states, self.lanes.hyperparams, jax.random.key(seed), num_episodes, greedy)
+        dims = (*("setting", "seed")[-len(self.lanes.shape) :], "episode")
+        described = {"episode_return": ("undiscounted return", "reward"), "episode_length": ("length", "steps")}
+        variables = {
+            name: (dims, np.asarray(getattr(played, name)).reshape(*self.lanes.shape, num_episodes),
+                   {"long_name": f"{what} of an evaluation episode", "units": units})
+            for name, (what, units) in described.items()
+        }  # fmt: skip
+        seeds = self.lanes.seeds.astype(np.int64)
+        return xr.Dataset(variables, {"seed": seeds}, {"actions": "most probable" if greedy else "drawn"})
+
+    def summary(self) -> str:
+        """In words: what was trained, how many lanes were solved and after how much, and what diverged."""
+        marks, config = self.marks, self.config
+        lines = [f"{config.env}: {len(marks.frozen):,} lanes, {marks.num_updates.sum(dtype=np.int64):,} updates."]
+        if config.solved_at is not None:
+            solved = marks.solved_update >= 0
+            middle = stats.five_numbers(np.where(solved, marks.solved_episode + 1.0, np.inf)).median
+            after = f"; median {middle:,.0f} episodes" if np.isfinite(middle) else ""
+            lines.append(f"{solved.sum():,} of {len(solved):,} solved (running return above {config.solved_at:g}){after}.")
+        known = marks.running_return[~np.isnan(marks.running_return)]
+        if len(known):
+            quartiles = np.quantile(known, [0.25, 0.5, 0.75])
+            lines.append("Running return at the end: median {1:,.1f}, quartiles {0:,.1f} to {2:,.1f}.".format(*quartiles))
+        lines += self.quarantined()
+        return "\n".join(lines)
+
+    def quarantined(self) -> list[str]:
+        """A line for each lane that diverged: its seed, its setting, and when."""
+        setting, seed = self.lanes.setting, self.lanes.seed
+        where = np.flatnonzero(self.marks.diverged_update >= 0)
+        return [
+            f"Diverged at update {self.marks.diverged_update[lane]:,}: seed {seed[lane]}, setting {setting[lane]}."
+            for lane in where
+        ]
+
+    def save(self, path: str | Path) -> Path:
+        """Writes a run folder, from which `load` and `resume` go on. Returns its path.
+
+        Raises:
+          ValueError: if there is something already, or it cannot be written to.
+        """
+        path = Path(path)
+        run_folder.create(path, self.config)
+        begun = np.flatnonzero(self.states.num_updates > 0)
+        whole = Records(self.lanes.setting, self.lanes.seed, self.states, self.metrics)
+        run_folder.save(path, jax.tree.map(lambda leaf: leaf[begun], whole) if len(begun) else None, None)
+        dataset.write(self.data, path / run_folder.RESULTS)
+        return path
+
+    @staticmethod
+    def load(path: str | Path, algorithm: Algorithm | None = None) -> "Result":
+        """What a run left in its folder, finished or not.
+
+        Args:
+          path: the run folder.
+          algorithm: the one that trained, where it cannot be made from ``run.json``: where parts of it are the user's own.
+
+        Raises:
+          ValueError: if the folder is not that of a run, is damaged, or is of another algorithm.
+        """
+        path = Path(path)
+        config = run_folder.read_config(path)
+        algorithm = restoring.algorithm_of(path, config, algorithm)
+        lanes = restoring.lanes_of(path, config, algorithm)
+        like = restoring.shapes_of(algorithm)
+        schedule = Schedule(lanes, (1, 1), (config.max_updates, config.until_solved), like)
+        restoring.restore(schedule, path, like)
+        return Result(algorithm, config, lanes, schedule.marks, schedule.metrics, schedule.states, folder=path)
+
+    def _lane(self, seed: int, setting: int | None) -> int:
+        seeds = self.lanes.seeds.tolist()
+        if seed not in seeds:
+            shown = f"{seeds[0]} ... {seeds[-1]}" if len(seeds) > 8 else ", ".join(map(str, seeds))
+            raise ValueError(f"there is no seed {seed!r} in this run; it has {shown}.")
+        num_settings = len(self.lanes.seed) // len(seeds)
+        if setting is None and num_settings > 1:
+            raise ValueError(f"the run has {num_settings} settings: say which, from 0.")
+        if not 0 <= (setting or 0) < num_settings:
+            raise ValueError(f"setting must be in [0, {num_settings - 1}], got {setting}.")
+        return (setting or 0) * len(seeds) + seeds.index(seed)
+
+    def _agent_of(self, lane: int) -> Agent:
+        if self.states.num_updates[lane] == 0:
+            raise ValueError(f"the lane of seed {self.lanes.seed[lane]} has not been trained.")
+        params, moments, hyperparams = jax.tree.map(
+            lambda leaf: leaf[lane], (self.states.params, self.states.moments, self.lanes.hyperparams)
+        )
+        return Agent(self.algorithm, params, moments, hyperparams, int(self.lanes.seed[lane]))

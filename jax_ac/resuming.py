@@ -1,0 +1,31 @@
+"""``jax-ac resume``: goes on with a run, or with all runs of a sweep."""
+
+from pathlib import Path
+
+from jax_ac.commands import Resume, checking
+from jax_ac.sweeping import announced, finish_sweep
+from jax_ac.trainer import finish, use_devices
+
+
+def resume(command: Resume) -> int:
+    """Runs the command. Returns the exit status."""
+    with checking():
+        use_devices()
+        from jax_ac.plans import take_up
+        from jax_ac.runs import execute
+
+        seeds, updates, steps = command.seeds, command.max_updates, command.total_steps
+        plans = [take_up(path, seeds=seeds, max_updates=updates, total_steps=steps) for path in _folders(command.path)]
+    config = plans[0].config
+    title = f"{config.env}, {len(config.seeds)} seeds"
+    if len(plans) > 1 or len(plans[0].lanes.shape) > 1:
+        return finish_sweep((execute(announced(plan)) for plan in plans), command.path, title)
+    return finish(execute(announced(plans[0])), title)
+
+
+def _folders(path: Path) -> list[Path]:
+    """The folder of a run, or those of a sweep's programs."""
+    from jax_ac.run_folder import CONFIG
+
+    below = sorted(folder.parent for folder in path.glob(f"*/{CONFIG}"))
+    return below if below and not (path / CONFIG).exists() else [path]

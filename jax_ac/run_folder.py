@@ -1,0 +1,213 @@
+"""Run folders: all that a run leaves on disk, and from which it can go on.
+
+    run.json        what is trained, and with which versions: enough to repeat it
+    lanes/          lanes that have ended, in sealed folders that are written once (`store`)
+    checkpoint/     lanes that have not; the last complete one, and the one being written
+    results.nc      the labelled results (`dataset`), for whoever reads them; rewritten whenever the run stops
+
+Each lane is on disk with its whole state and its metrics. Where it is there more than once, the copy with more updates
+counts:
+a lane's numbers do not depend on when they were saved.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jax_ac import files
+from jax_ac.checks import check_positive
+from jax_ac.store import next_folder, read_sealed, sealed_folders, write_sealed
+from jax_ac.types import Metrics, TrainState
+
+SCHEMA = 1
+CONFIG, LANES, CHECKPOINT, RESULTS, LOCK = "run.json", "lanes", "checkpoint", "results.nc", "lock"
+PACKAGES = ("jax_ac", "jax", "jaxlib", "flax", "optax", "gymnax", "numpy", "xarray", "orbax-checkpoint")
+
+
+class Config(NamedTuple):
+    """What is trained, in JSON's types.
+
+    Attributes:
+      recipe: how the algorithm was made (`recipes`), or None.
+      algorithm: a digest of what it computes (`fingerprint`).
+      env: the environment's name.
+      solved_at: its threshold, or None.
+      hyperparams: a number each, or a list of them, one per setting.
+      seeds: in order.
+      max_updates, until_solved, tile_width, segment_updates: as `run` takes them.
+      made: when, with which versions, on what device, at which git commit, by which command.
+    """
+
+    recipe: str | None
+    algorithm: str
+    env: str
+    solved_at: float | None
+    hyperparams: dict[str, Any]
+    seeds: list[int]
+    max_updates: int
+    until_solved: bool
+    tile_width: int
+    segment_updates: int
+    made: dict[str, Any]
+
+
+class Records(NamedTuple):
+    """Lanes with all that is known of them, leaves ``[n, ...]``.
+
+    Attributes:
+      setting: index of the hyperparameter setting, int32; 0 where there is one.
+      seed: uint32.
+      states: `TrainState`.
+      metrics: `Metrics`, ``[n, U]``; what is beyond a lane's `num_updates` does not count.
+    """
+
+    setting: np.ndarray
+    seed: np.ndarray
+    states: TrainState
+    metrics: Metrics
+
+
+def create(path: Path, config: Config) -> None:
+    """Makes the folder of a new run.
+
+    Raises:
+      ValueError: if there is something already, or it cannot be written to.
+    """
+    made = files.claim_folder(path)
+    try:
+        write_config(path, config)
+    except OSError as error:
+        files.release_folder(made)
+        raise ValueError(f"cannot write to the folder {path}: {error.strerror or error}.") from None
+
+
+def write_config(path: Path, config: Config) -> None:
+    """Writes ``run.json``, whole or not at all."""
+    text = json.dumps({"schema": SCHEMA, **config._asdict()}, indent=1, allow_nan=False)
+    files.write_whole(path / CONFIG, lambda temporary: temporary.write_text(text))
+
+
+def read_config(path: Path) -> Config:
+    """What ``run.json`` says.
+
+    Raises:
+      ValueError: if the folder is not that of a run, or of another schema, or the file is not what a run writes.
+    """
+    if not path.is_dir():
+        raise ValueError(f"there is no run folder {path}.")
+    try:
+        said = json.loads((path / CONFIG).read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{path} is not the folder of a run: it has no {CONFIG}.") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path / CONFIG} cannot be read: {error}.") from None
+    if not isinstance(said, dict) or "schema" not in said:
+        raise ValueError(f"{path / CONFIG} is not what a run writes: it names no schema.")
+    if said.pop("schema") != SCHEMA:
+        raise ValueError(f"{path} was written with another schema than {SCHEMA}, that of this version of jax_ac.")
+    if set(said) != set(Config._fields):
+        wrong = sorted(set(said) ^ set(Config._fields))
+        raise ValueError(f"{path / CONFIG} is not what a run writes: {', '.join(wrong)} missing or unknown.")
+    for name, kinds in KINDS.items():
+        if not isinstance(said[name], kinds) or (isinstance(said[name], bool) and kinds is not bool):
+            raise ValueError(f"{path / CONFIG} is not what a run writes: {name} is {said[name]!r:.60}.")
+    config = Config(**said)
+    for name in ("max_updates", "tile_width", "segment_updates"):
+        try:
+            check_positive(name, said[name])
+        except ValueError as error:
+            raise ValueError(f"{path / CONFIG} is not what a run writes: {error}") from None
+    return config
+
+
+KINDS: dict[str, Any] = {
+    "recipe": str | None, "algorithm": str, "env": str, "solved_at": float | int | None, "hyperparams": dict, "seeds": list,
+    "max_updates": int, "until_solved": bool, "tile_width": int, "segment_updates": int, "made": dict,
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keeps others from running in the same folder. Raises ValueError if one does."""
+    with (path / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"another process is at work in {path}.") from None
+        try:
+            yield
+        finally:
+            (path / LOCK).unlink(missing_ok=True)
+
+
+def save(path: Path, ended: Records | None, unfinished: Records | None) -> None:
+    """Adds lanes that have ended, and puts the unfinished in the place of those of the last checkpoint.
+
+    Raises OSError if that cannot be written; what was there before is then still there.
+    """
+    for name in (LANES, CHECKPOINT):
+        (path / name).mkdir(exist_ok=True)
+    if ended is not None:
+        write_sealed(next_folder(path / LANES), ended)
+    before = sealed_folders(path / CHECKPOINT)
+    if unfinished is not None:
+        write_sealed(next_folder(path / CHECKPOINT), unfinished)
+    for folder in before:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_records(path: Path, like: Records) -> list[Records]:
+    """All lanes on disk.
+
+    Args:
+      path: the run folder.
+      like: for the structure, shapes and types; the first axis may have any length.
+
+    Raises:
+      ValueError: if a part is damaged, or of another algorithm.
+    """
+    checkpoints = sealed_folders(path / CHECKPOINT)
+    return [read_sealed(folder, like) for folder in (*sealed_folders(path / LANES), *checkpoints[-1:])]
+
+
+def circumstances() -> dict[str, Any]:
+    """When, with which versions, on what device, at which git commit, by which command."""
+    device = jax.local_devices()[0]
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(sys.argv),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "device": f"{jax.local_device_count()} x {device.platform}: {device.device_kind}",
+        "git_commit": _git_commit(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    try:
+        command = ["git", "rev-parse", "HEAD"]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, cwd=os.getcwd())
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()

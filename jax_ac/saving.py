@@ -1,0 +1,76 @@
+"""Saving: what a run puts into its folder while it works, at the borders of segments."""
+
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jax_ac import run_folder
+from jax_ac.run_folder import Records
+from jax_ac.schedule import Schedule, marks_of
+from jax_ac.types import PyTree, TrainState
+
+
+class Saver:
+    """Saves lanes that have ended and, every so many seconds, the whole state of those that have not.
+
+    Tiles reach the borders of their segments at different times. When a checkpoint is due each tile hands over its lanes at
+    its next border, and it is written when all have: lanes do not depend on each other.
+    """
+
+    def __init__(self, path: Path, schedule: Schedule, seconds: float):
+        self.path, self.schedule, self.seconds = path, schedule, seconds
+        self._next = time.monotonic() + seconds
+        self._missing: set[int] | None = None  # tiles that have not handed over their lanes; None: no checkpoint is due
+        self._saved = schedule.done.copy()
+
+    def after_segment(self, tile: int, states: TrainState) -> None:
+        """To be called after `Schedule.record`, before the tile is filled anew."""
+        if self._missing is None and time.monotonic() >= self._next:
+            self._missing = set(range(len(self.schedule.lane_at)))
+        if self._missing is None:
+            return
+        self.schedule.keep(tile, states)
+        self._missing.discard(tile)
+        self._missing = {other for other in self._missing if self.schedule.busy(other)}
+        if not self._missing:
+            self.save()
+
+    def save(self) -> None:
+        """Writes what has ended since the last time, and a checkpoint.
+
+        Raises:
+          OSError: if that fails, in one sentence; what was there before is whole.
+        """
+        ended = self.schedule.done & ~self._saved
+        kept = marks_of(self.schedule.states).num_updates > 0
+        unfinished = self.schedule.begun & ~self.schedule.done & kept
+        try:
+            run_folder.save(self.path, self._records(ended), self._records(unfinished))
+        except OSError as error:
+            raise OSError(
+                f"the run cannot be saved to {self.path} ({error.strerror or error}); what was saved before is whole: "
+                f"mend that, then resume it."
+            ) from error
+        self._saved |= ended
+        self._missing, self._next = None, time.monotonic() + self.seconds
+
+    def _records(self, chosen: np.ndarray) -> Records | None:
+        return records_of(self.schedule, np.flatnonzero(chosen)) if chosen.any() else None
+
+
+def records_of(schedule: Schedule, lanes: np.ndarray) -> Records:
+    """The lanes ``[n]`` with their kept states; metrics up to the longest of them."""
+    states = _rows(schedule.states, lanes)
+    most = int(marks_of(states).num_updates.max())
+    setting, seed = schedule.lanes.setting[lanes], schedule.lanes.seed[lanes]
+    return Records(setting, seed, states, _rows(_columns(schedule.metrics, most), lanes))
+
+
+def _rows(tree: PyTree, rows: np.ndarray) -> PyTree:
+    return jax.tree.map(lambda leaf: leaf[rows], tree)
+
+
+def _columns(tree: PyTree, count: int) -> PyTree:
+    return jax.tree.map(lambda leaf: leaf[:, :count], tree)

@@ -1,0 +1,134 @@
+"""Stores: trees of arrays on disk, each in a sealed folder: written whole or not at all, and never read when damaged.
+
+A sealed folder holds the leaves (orbax), their names, and the SHA-256 digest of every file. It is written beside its place
+and moved there in one step.
+"""
+
+import hashlib
+import json
+import operator
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jax_ac.types import PyTree
+
+DIGESTS, MANIFEST, LEAVES = "digests.json", "manifest.json", "leaves"
+PARTIAL = ".partial"
+"""How the names of folders end that are still being written."""
+
+
+class Damaged(ValueError):
+    """What is on disk is not what was written there; the message says which file."""
+
+
+def write_sealed(folder: Path, tree: PyTree) -> None:
+    """Writes the leaves of a tree, arrays, into a new folder.
+
+    Raises:
+      OSError: if that fails; nothing is left behind then.
+    """
+    temporary = folder.with_name(f"{folder.name}{PARTIAL}").absolute()
+    leaves = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        with _checkpointer() as checkpointer:  # orbax refuses arrays without elements
+            checkpointer.save(temporary / LEAVES, {str(i): leaf for i, leaf in enumerate(leaves.values()) if leaf.size})
+        (temporary / MANIFEST).write_text(json.dumps(_manifest(leaves)))
+        (temporary / DIGESTS).write_text(json.dumps(_digests(temporary)))
+        os.rename(temporary, folder)
+    except Exception as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise
+        raise OSError(_first_line(error)) from error  # what orbax's storage raises is of many kinds
+
+
+def read_sealed(folder: Path, like: PyTree) -> PyTree:
+    """The tree that was written, if it is whole.
+
+    Args:
+      folder: written by `write_sealed`.
+      like: a tree of the same structure, whose leaves have `shape` and `dtype`; the first axis may differ in length, and so
+        may an axis whose length is 0 here.
+
+    Raises:
+      Damaged: if a file is missing, is not what was written, or is one too many.
+      ValueError: if the tree has another structure, other shapes or types than `like`.
+    """
+    _check_digests(folder)
+    written = json.loads((folder / MANIFEST).read_text())
+    expected = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(like)}
+    if not _fits(written, _manifest(expected)):
+        raise ValueError(f"{folder} holds the lanes of another algorithm: their arrays have other names, shapes or types.")
+    with _checkpointer() as checkpointer:
+        saved = checkpointer.restore(folder.absolute() / LEAVES)
+    leaves = [
+        np.asarray(saved[str(i)]) if str(i) in saved else np.zeros(shape, like_leaf.dtype)
+        for i, ((_, shape, _), like_leaf) in enumerate(zip(written, expected.values(), strict=True))
+    ]
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
+def _checkpointer() -> Any:
+    import orbax.checkpoint as ocp
+
+    return ocp.Checkpointer(ocp.StandardCheckpointHandler())
+
+
+def _manifest(leaves: Mapping[str, Any]) -> list[list]:
+    """Name, shape and type of each leaf."""
+    return [[name, list(leaf.shape), str(leaf.dtype)] for name, leaf in leaves.items()]
+
+
+def _fits(written: list[list], expected: list[list]) -> bool:
+    """Whether names and types are the same, and shapes but for the first axis and those that are expected to be 0 long."""
+    names_and_types = ([[entry[0], len(entry[1]), entry[2]] for entry in entries] for entries in (written, expected))
+    if not operator.eq(*names_and_types):
+        return False
+    pairs = (zip(ours[1][1:], theirs[1][1:], strict=True) for ours, theirs in zip(written, expected, strict=True))
+    return all(length == wanted or wanted == 0 for pair in pairs for length, wanted in pair)
+
+
+def sealed_folders(parent: Path) -> list[Path]:
+    """The sealed folders in `parent`, by their numbers, oldest first."""
+    if not parent.is_dir():
+        return []
+    return sorted((path for path in parent.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
+
+
+def next_folder(parent: Path) -> Path:
+    """Where the next sealed folder goes."""
+    folders = sealed_folders(parent)
+    return parent / f"{int(folders[-1].name) + 1 if folders else 0:06d}"
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / DIGESTS)
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _check_digests(folder: Path) -> None:
+    try:
+        written = json.loads((folder / DIGESTS).read_text())
+        found = _digests(folder)
+    except (OSError, ValueError):
+        raise Damaged(f"{folder} is damaged: its {DIGESTS} cannot be read.") from None
+    if not isinstance(written, dict) or written != found:
+        same = dict(written.items() & found.items()) if isinstance(written, dict) and _all_text(written) else {}
+        changed = sorted((set(written) | set(found)) - set(same))
+        raise Damaged(f"{folder} is damaged: {', '.join(changed[:3])} changed since it was written.")
+
+
+def _all_text(digests: dict) -> bool:
+    return all(isinstance(value, str) for value in digests.values())
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

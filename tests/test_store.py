@@ -1,0 +1,70 @@
+"""Sealed folders: what is read is what was written."""
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+import pytest
+
+from jax_ac import store
+
+TREE = {
+    "real": np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4),
+    "others": (
+        np.arange(3, dtype=np.uint32),
+        np.array([True, False, True]),
+        np.array([[np.nan], [-0.0], [np.inf]], np.float32),
+        np.ones((3, 2), ml_dtypes.bfloat16),
+        np.zeros((3, 0), np.float32),
+    ),
+}
+
+
+def shapes(tree, **others):
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), leaf.dtype), tree) | others
+
+
+def test_every_bit_comes_back(tmp_path):
+    store.write_sealed(tmp_path / "000000", TREE)
+    read = store.read_sealed(tmp_path / "000000", shapes(TREE))
+    assert jax.tree.structure(read) == jax.tree.structure(TREE)
+    for ours, theirs in zip(jax.tree.leaves(read), jax.tree.leaves(TREE), strict=True):
+        assert (ours.dtype, ours.shape, ours.tobytes()) == (theirs.dtype, theirs.shape, theirs.tobytes())
+
+
+@pytest.mark.parametrize(
+    "real",
+    [
+        jax.ShapeDtypeStruct((3, 5), jnp.float32),
+        jax.ShapeDtypeStruct((3, 4), jnp.int32),
+        jax.ShapeDtypeStruct((3, 4, 1), jnp.float32),
+        {"nested": jax.ShapeDtypeStruct((3, 4), jnp.float32)},
+    ],
+)
+def test_another_tree_is_refused(tmp_path, real):
+    store.write_sealed(tmp_path / "000000", TREE)
+    with pytest.raises(ValueError, match="of another algorithm"):
+        store.read_sealed(tmp_path / "000000", shapes(TREE, real=real))
+
+
+def test_an_axis_of_length_0_is_open(tmp_path):
+    store.write_sealed(tmp_path / "000000", TREE)
+    read = store.read_sealed(tmp_path / "000000", shapes(TREE, real=jax.ShapeDtypeStruct((1, 0), jnp.float32)))
+    np.testing.assert_array_equal(read["real"], TREE["real"])
+
+
+def test_folders_are_numbered_and_what_is_half_written_does_not_count(tmp_path):
+    assert store.sealed_folders(tmp_path / "none") == []
+    for _ in range(11):
+        store.write_sealed(store.next_folder(tmp_path), {"x": np.ones(1)})
+    (tmp_path / f"000099{store.PARTIAL}").mkdir()
+    assert [folder.name for folder in store.sealed_folders(tmp_path)] == [f"{i:06d}" for i in range(11)]
+    assert store.next_folder(tmp_path).name == "000011"
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    with pytest.raises(OSError, match="No such file or directory"):
+        store.write_sealed(tmp_path / "none" / "000000", TREE)
+    with pytest.raises(OSError):
+        store.write_sealed(tmp_path / "000000", {"x": np.array(["text", None], object)})
+    assert not list(tmp_path.iterdir())
