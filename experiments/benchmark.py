@@ -46,7 +46,11 @@ def time_ours() -> dict:
         assert (result.marks.solved_update >= 0).all()
         numbers.setdefault("compile", result.spent.compile_seconds)
         updates = int(result.marks.num_updates.sum())
-        numbers["seeds"][seeds] = {"run": result.spent.run_seconds, "updates": updates, "utilisation": result.utilisation}
+        numbers["seeds"][seeds] = {
+            "run": result.spent.run_seconds,
+            "updates": updates,
+            "utilisation": result.spent.utilisation,
+        }
     return numbers
 
 

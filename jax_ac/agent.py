@@ -47,7 +47,7 @@ class Agent(NamedTuple):
           greedy: whether it takes the mode of its distribution, instead of a sample.
 
         Returns:
-          The action ``[...]`` or ``[..., A]``, real ones clipped to the action space; for a network with a memory
+          The action ``[...]``, or ``[..., *action shape]`` clipped to the action space; for a network with a memory
           ``(action, next memory)``.
 
         Raises:
@@ -62,8 +62,9 @@ class Agent(NamedTuple):
         distribution, _, after = policy.act(obs, before, jnp.zeros(batch, bool))
         action = choose(greedy, distribution, key)
         if isinstance(env.action_space, Box):
-            low, high = env.action_space.low, env.action_space.high
-            bounds = (jnp.broadcast_to(jnp.asarray(bound, action.dtype), action.shape) for bound in (low, high))
+            space = env.action_space
+            action = action.reshape(*batch, *space.shape)
+            bounds = (jnp.broadcast_to(jnp.asarray(bound, action.dtype), action.shape) for bound in space[1:])
             action = jnp.clip(action, *bounds)
         return action if memory is None else (action, after)
 

@@ -194,7 +194,8 @@ def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> 
 
 
 def _env(parts: Parts, hyperparams: Any) -> Env:
-    return parts.env.bind(env_numbers(hyperparams))
+    env = parts.env
+    return env.bind(env_numbers(hyperparams))._replace(name=env.name, solved_at=env.solved_at)
 
 
 def _policy(parts: Parts, params: PyTree, observed: PyTree) -> Policy:

@@ -9,7 +9,8 @@ from typing import Annotated, Any, NamedTuple
 import tyro
 
 from jax_ac import tuning
-from jax_ac.checks import check_hyperparams, check_number, check_positive
+from jax_ac.checks import ACTION_BOUNDS, FINITE, check_hyperparams, check_number, check_positive
+from jax_ac.errors import unknown_name
 
 
 class BadInput(Exception):
@@ -122,19 +123,44 @@ class Resume:
 
 
 class Plan(NamedTuple):
-    """A sweep, checked: the setting it departs from, the numbers to try in one program, and those that fix shapes."""
+    """A sweep, checked: the setting it departs from, the numbers to try in one program, and what takes one program each.
+
+    `shapes` are shapes of the preset, ``hidden_sizes`` (tuples), and the numbers of an environment that are fixed in a
+    program, as ``env_<name>``.
+    """
 
     setting: tuning.Setting
     numbers: dict[str, list[float]]
-    shapes: dict[str, list[int]]
+    shapes: dict[str, list[Any]]
+
+
+def _whole(name: str, text: str) -> int:
+    return check_positive(name, _parsed(int, name, text))
+
+
+def _real(name: str, text: str) -> float:
+    return check_number(name, _parsed(float, name, text), FINITE)
+
+
+def _sizes(name: str, text: str) -> tuple[int, ...]:
+    return tuple(_whole(name, size) for size in text.split("x"))
+
+
+STATIC = {
+    "hidden_sizes": _sizes,
+    "env_max_steps_in_episode": _whole,
+    **dict.fromkeys(map("env_{}".format, ACTION_BOUNDS), _real),
+}
+"""What no preset has as a number, but can be looped over by ``sweep``; how each is read."""
 
 
 def checked_train(command: Train) -> tuning.Setting:
     """The settings that the command asks for. Raises BadInput where it cannot be done."""
     with checking():
+        setting = _checked(command)
         if command.stop_gradient and command.algorithm != "keras":
             raise ValueError(f"--stop-gradient is for keras, not {command.algorithm}.")
-        return _checked(command)
+        return setting
 
 
 def checked_sweep(command: Sweep) -> Plan:
@@ -144,25 +170,33 @@ def checked_sweep(command: Sweep) -> Plan:
         if not command.grid:
             raise ValueError("sweep needs --grid, such as --grid learning_rate=1e-3,3e-4.")
         numbers: dict[str, list[float]] = {}
-        shapes: dict[str, list[int]] = {}
+        shapes: dict[str, list[Any]] = {}
         for text in command.grid:
             name, values = _assignment("--grid", text)
             if name in numbers or name in shapes:
                 raise ValueError(f"--grid was given {name} twice.")
             items = [item.strip() for item in values.split(",")]
-            if name in setting.shapes:
-                shapes[name] = [check_positive(name, _parsed(int, name, item)) for item in items]
-            else:
-                if not name.startswith("env_"):
-                    tuning.change(setting, command.algorithm, {name: 0.0}, {})
-                numbers[name] = [check_number(name, _parsed(float, name, item)) for item in items]
+            if name in setting.shapes or name in STATIC:
+                shapes[name] = [STATIC.get(name, _whole)(name, item) for item in items]
+                continue
+            if not name.startswith("env_") and name not in setting.hyperparams._fields:
+                valid = (*setting.hyperparams._fields, *setting.shapes, *STATIC, "env_<number of the environment>")
+                raise ValueError(unknown_name(f"number of {command.algorithm} to sweep", name, valid))
+            numbers[name] = [check_number(name, _parsed(float, name, item)) for item in items]
+        if not {"num_envs", "num_steps"}.isdisjoint(shapes) and command.total_steps is None:
+            raise ValueError("a sweep over num_envs or num_steps needs --total-steps: updates differ in their steps.")
         return Plan(setting, numbers, shapes)
 
 
 def env_params(command: Common) -> dict[str, float]:
     """The numbers given with ``--env-param``."""
     pairs = (_assignment("--env-param", text) for text in command.env_param)
-    return {name: check_number(name, _parsed(float, name, value)) for name, value in pairs}
+    numbers: dict[str, float] = {}
+    for name, value in pairs:
+        if name in numbers:
+            raise ValueError(f"--env-param was given {name} twice.")
+        numbers[name] = check_number(name, _parsed(float, name, value), FINITE)
+    return numbers
 
 
 def _checked(command: Common) -> tuning.Setting:
@@ -173,7 +207,7 @@ def _checked(command: Common) -> tuning.Setting:
     if command.max_updates is not None:
         check_positive("--max-updates", command.max_updates)
     if command.total_steps is not None:
-        check_positive("--total-steps", command.total_steps, limit=2**63)
+        check_positive("--total-steps", command.total_steps)
     given = [
         {name: value for name, value in dataclasses.asdict(part).items() if value is not None}
         for part in (command.numbers, command.shapes)

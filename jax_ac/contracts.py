@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jax_ac.checks import FINITE, check_number, check_positive
 from jax_ac.types import Box, Discrete, Functions
@@ -46,6 +47,7 @@ def check_contract(functions: Functions, numbers: Mapping[str, float]) -> None:
 
 
 def _check_space(what: str, space: Any) -> None:
+    """Raises ValueError or TypeError unless it is a space; bounds that are traced are trusted."""
     if isinstance(space, Discrete):
         check_positive(f"n of the {what}", space.n)
         return
@@ -55,6 +57,8 @@ def _check_space(what: str, space: Any) -> None:
         raise TypeError(f"shape of the {what} must be a tuple of whole numbers, got {space.shape!r}.")
     for size in space.shape:
         check_positive(f"every axis of the {what}", size)
+    if isinstance(space.low, Tracer) or isinstance(space.high, Tracer):
+        return
     try:
         low, high = (np.asarray(bound, np.float64) for bound in (space.low, space.high))
     except (TypeError, ValueError):

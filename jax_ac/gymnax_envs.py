@@ -52,21 +52,23 @@ def from_gymnax(env: Any, params: Any, numbers: Mapping[str, Any]) -> tuple[Func
         obs, state, reward, terminated, _ = env.step_env(key, state, action, bound(given))
         return obs, state, reward, terminated, env.is_truncated(state, bound(given))
 
+    with jax.ensure_compile_time_eval():  # so that bounds are numbers, also where an environment is made inside a jit
+        spaces = [_space(name, space(params)) for space in (env.action_space, env.observation_space)]
     functions = Functions(
         reset=reset,
         step=step,
-        action_space=_space(name, env.action_space(params)),
-        observation_space=_space(name, env.observation_space(params)),
+        action_space=spaces[0],
+        observation_space=spaces[1],
         max_steps=_max_steps(params),
         solved_at=solved_at if _max_steps(params) == limit else None,
         name=name,
     )
-    traceable = _traceable(functions, _scalars(params))
+    functions = functions._replace(params=_traceable(functions, _scalars(params)))
     rest = {key: value for key, value in numbers.items() if key not in fixed}
     for key in rest:
-        if key not in traceable and key in _fields(params):
+        if key not in functions.params and key in _fields(params):
             raise ValueError(f"{key} of {name} {_why_not(key)}.")
-    return functions._replace(params=traceable), rest
+    return functions, rest
 
 
 def _find(env: Any) -> tuple[str, Any, Any]:

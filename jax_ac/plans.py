@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from jax_ac import restoring, run_folder
 from jax_ac.budget import choose_updates
 from jax_ac.checks import check_positive
+from jax_ac.devices import check_devices
 from jax_ac.hyperparams import or_defaults
 from jax_ac.lanes import Lanes, lay_out
 from jax_ac.memory import check_memory
@@ -64,6 +65,7 @@ def take_up(
     config = _extended(path, config, algorithm, seeds, max_updates, total_steps)
     lanes = restoring.lanes_of(path, config, algorithm)
     check_memory(algorithm, len(lanes.seed), config.max_updates)
+    check_devices(devices)
     per_segment, width = config.segment_updates, config.tile_width
     tiles = make_tiles(algorithm, len(lanes.seed), per_segment, width=width, devices=devices)
     if tiles.fingerprint() != config.algorithm:
@@ -76,6 +78,7 @@ def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits,
     check_algorithm(algorithm)
     max_updates = choose_updates(algorithm, limits.max_updates, limits.total_steps, name="max_updates")
     segment_updates = check_positive("segment_updates", limits.segment_updates)
+    check_devices(devices)
     lanes = lay_out(seeds, or_defaults(hyperparams, algorithm.hyperparams))
     check_memory(algorithm, len(lanes.seed), max_updates)
     tiles = make_tiles(algorithm, len(lanes.seed), segment_updates, width=limits.tile_width, devices=devices)

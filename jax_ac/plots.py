@@ -55,7 +55,7 @@ def sweep_curves(outcomes: Sequence[Any], *, solved_at: float | None = None, mos
     axes = Figure(figsize=(8, 5), layout="constrained").add_subplot()
     for rank, outcome in reversed(list(enumerate(outcomes))):
         median = stats.nan_quantiles(_carry_forward(outcome.curves), (0.5,))[0]
-        label = ", ".join(f"{name} {value:g}" for name, value in outcome.values.items())
+        label = ", ".join(f"{name} {value}" for name, value in outcome.values.items())
         if rank < most:
             axes.plot(outcome.env_steps, median, color=PALETTE[rank % len(PALETTE)], label=label, zorder=3 + most - rank)
         else:

@@ -22,7 +22,7 @@ class Outcome(NamedTuple):
       curves: the running return, ``[S, U]``.
     """
 
-    values: dict[str, float]
+    values: dict[str, str]
     seeds: np.ndarray
     returns: np.ndarray
     solved_step: np.ndarray
@@ -45,8 +45,9 @@ def sweep_table(outcomes: list[Outcome], title: str, most: int = 20) -> Table:
         known = outcome.returns[~np.isnan(outcome.returns)]
         numbers = (outcome.score, *((known.min(), known.max()) if len(known) else (math.nan, math.nan)))
         solved = f"{(outcome.solved_step >= 0).sum()} of {len(outcome.seeds)}"
-        values = [f"{value:g}" for value in outcome.values.values()]
-        rows.add_row(*values, *(f"{number:,.1f}" for number in numbers), solved, str(outcome.diverged.sum()))
+        rows.add_row(
+            *outcome.values.values(), *(f"{number:,.1f}" for number in numbers), solved, str(outcome.diverged.sum())
+        )
     if len(outcomes) > most:
         rows.caption = f"the best {most} of {len(outcomes)}; sweep.csv holds all"
     return rows

@@ -4,7 +4,7 @@ import csv
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Program(NamedTuple):
     """One compiled program of a sweep: its shapes, the algorithm, its hyperparameters (``[H]``), and how many updates."""
 
-    shapes: dict[str, int]
+    shapes: dict[str, Any]
     algorithm: "Algorithm"
     hyperparams: tuple
     updates: int
@@ -33,7 +33,7 @@ def sweep(command: Sweep, plan: Plan) -> int:
     """Runs the command. Returns the exit status."""
     with checking():
         env = find_env(command)
-        programs = _programs(command, plan, env)
+        programs = _programs(command, plan)
         out = command.out or files.first_free(Path("runs") / f"{env.name}-{command.algorithm}-sweep")
         made = files.claim_folder(out)
     try:
@@ -42,18 +42,36 @@ def sweep(command: Sweep, plan: Plan) -> int:
         files.release_folder(made)
 
 
-def _programs(command: Sweep, plan: Plan, env: "Env") -> list[Program]:
+def _programs(command: Sweep, plan: Plan) -> list[Program]:
     """All programs of the sweep, so that what cannot be built is said before anything is trained."""
+    from jax_ac.memory import check_memory
     from jax_ac.settings import grid
 
     programs = []
     for values in itertools.product(*plan.shapes.values()):
         shapes = dict(zip(plan.shapes, values, strict=True))
-        arguments = {"stop_when_solved": False} if command.algorithm == "keras" else {}
-        algorithm = assemble(command, env, tuning.change(plan.setting, command.algorithm, {}, shapes), **arguments)
+        own = {name: value for name, value in shapes.items() if name in plan.setting.shapes}
+        env = find_env(command, {name.removeprefix("env_"): shapes[name] for name in shapes if name.startswith("env_")})
+        arguments: dict[str, Any] = {"stop_when_solved": False} if command.algorithm == "keras" else {}
+        if "hidden_sizes" in shapes:
+            arguments["network"] = _network(command.algorithm, env).clone(hidden_sizes=shapes["hidden_sizes"])
+        algorithm = assemble(command, env, tuning.change(plan.setting, command.algorithm, {}, own), **arguments)
         hyperparams = grid(algorithm.hyperparams, **plan.numbers)
-        programs.append(Program(shapes, algorithm, hyperparams, updates_of(command, algorithm)))
+        updates = updates_of(command, algorithm)
+        check_memory(algorithm, command.seeds * len(hyperparams[0]), updates)
+        programs.append(Program(shapes, algorithm, hyperparams, updates))
     return programs
+
+
+def _network(algorithm: str, env: "Env") -> Any:
+    """The preset's own."""
+    from jax_ac.networks import SharedActorCritic, default_network
+
+    return SharedActorCritic(env.observation_space, env.action_space) if algorithm == "keras" else default_network(env)
+
+
+def _shown(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _sweep(command: Sweep, plan: Plan, programs: list[Program], out: Path) -> int:
@@ -68,7 +86,7 @@ def _sweep(command: Sweep, plan: Plan, programs: list[Program], out: Path) -> in
     with checking():
         plans = []
         for program in programs:
-            folder = out / ",".join(f"{name}={value}" for name, value in program.shapes.items())
+            folder = out / ",".join(f"{name}={_shown(value)}" for name, value in program.shapes.items())
             limits = Limits(program.updates, until_solved=False)
             plans.append(prepare(folder, program.algorithm, command.seeds, program.hyperparams, limits))
     return finish_sweep((execute(announced(plan)) for plan in plans), out, title)
@@ -109,7 +127,7 @@ def outcomes_of(result: "Result", out: Path) -> "list[Outcome]":
     from jax_ac.report import Outcome
 
     below = result.folder.relative_to(out).name if result.folder else ""
-    shapes = {name: float(value) for name, _, value in (part.partition("=") for part in below.split(",") if part)}
+    shapes: dict[str, Any] = {name: value for name, _, value in (part.partition("=") for part in below.split(",") if part)}
     columns = {name: values for name, values in result.config.hyperparams.items() if isinstance(values, list)}
     num_seeds = len(result.lanes.seeds)
     outcomes = []
@@ -118,7 +136,7 @@ def outcomes_of(result: "Result", out: Path) -> "list[Outcome]":
         swept = {name: values[setting] for name, values in columns.items() if len(set(values)) > 1}
         outcomes.append(
             Outcome(
-                values={**shapes, **swept},
+                values={**shapes, **{name: f"{value:g}" for name, value in swept.items()}},
                 seeds=result.lanes.seed[lanes],
                 returns=result.marks.running_return[lanes],
                 solved_step=result.marks.solved_step[lanes],

@@ -19,11 +19,14 @@ def train(command: Train, setting: tuning.Setting) -> int:
     """Runs the command. Returns the exit status."""
     with checking():
         env = find_env(command)
+        from jax_ac.memory import check_memory
+
         keras = command.algorithm == "keras"
         until_solved = keras if command.until_solved is None else command.until_solved
         arguments = {"stop_gradient": command.stop_gradient, "stop_when_solved": until_solved} if keras else {}
         algorithm = assemble(command, env, setting, **arguments)
         updates = updates_of(command, algorithm)
+        check_memory(algorithm, command.seeds, updates)
         out = command.out or files.first_free(Path("runs") / f"{env.name}-{command.algorithm}")
         made = files.claim_folder(out)
     try:
@@ -82,12 +85,12 @@ def use_devices() -> None:
         raise ValueError(f"JAX found no device of the platforms {platforms!r} that it was told to use: {error}") from error
 
 
-def find_env(command: Common) -> "Env":
-    """The environment, after JAX has found its devices."""
+def find_env(command: Common, static: dict[str, Any] | None = None) -> "Env":
+    """The environment, after JAX has found its devices, with the numbers of the command and others."""
     use_devices()
     from jax_ac.envs import make_env
 
-    return make_env(command.env, **env_params(command))
+    return make_env(command.env, **{**env_params(command), **(static or {})})
 
 
 def assemble(command: Common, env: "Env", setting: tuning.Setting, **arguments: Any) -> "Algorithm":

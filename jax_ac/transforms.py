@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jax_ac.checks import check_number, check_positive
+from jax_ac.doors import check_env
 from jax_ac.envs import auto_reset
 from jax_ac.recipes import recorded
 from jax_ac.types import Box, Env, PyTree
@@ -23,7 +23,7 @@ def flatten(env: Env) -> Env:
       TypeError: if `env` is not from `make_env`.
       ValueError: if observations are integers.
     """
-    _check_env("flatten", env)
+    check_env("flatten", env)
     space = env.observation_space
     if not isinstance(space, Box):
         raise ValueError(f"flatten takes observations that are arrays; those of {env.name} are integers.")
@@ -37,7 +37,7 @@ def flatten(env: Env) -> Env:
         obs, *rest = inner.transition(key, state, action)
         return obs.reshape(size), *rest
 
-    low, high = (np.broadcast_to(bound, space.shape).reshape(size) for bound in (space.low, space.high))
+    low, high = (jnp.broadcast_to(jnp.asarray(bound), space.shape).reshape(size) for bound in (space.low, space.high))
     return _derive(env, _played_by(reset, transition, observation_space=Box((size,), low, high)))
 
 
@@ -56,7 +56,7 @@ def time_limit(env: Env, max_steps: int) -> Env:
       TypeError: if `env` is not from `make_env`, or `max_steps` is not a whole number.
       ValueError: if `max_steps` is below 1.
     """
-    _check_env("time_limit", env)
+    check_env("time_limit", env)
     max_steps = check_positive("max_steps", max_steps)
     if env.max_steps is not None and env.max_steps <= max_steps:
         return env
@@ -93,7 +93,7 @@ def sticky_actions(env: Env, probability: float) -> Env:
       TypeError: if `env` is not from `make_env`, or `probability` is not a number.
       ValueError: if `probability` is not in [0, 1], or `env` has a number of that name already.
     """
-    _check_env("sticky_actions", env)
+    check_env("sticky_actions", env)
     probability = check_number("sticky_probability", probability)
     space = env.action_space
     idle = jnp.zeros(space.shape, jnp.float32) if isinstance(space, Box) else jnp.zeros((), jnp.int32)
@@ -105,7 +105,7 @@ def sticky_actions(env: Env, probability: float) -> Env:
     def transition(inner: Env, key: jax.Array, state: Sticky, action: jax.Array, *, sticky_probability: Any):
         key_stick, key_inner = jax.random.split(key)
         sticks = state.acted & (jax.random.uniform(key_stick, (), jnp.float32) < sticky_probability)
-        action = jnp.where(sticks, state.action, jnp.asarray(action, idle.dtype))
+        action = jnp.where(sticks, state.action, jnp.asarray(action, idle.dtype).reshape(idle.shape))
         obs, next_state, *rest = inner.transition(key_inner, state.inner, action)
         return obs, Sticky(next_state, action, jnp.ones((), bool)), *rest
 
@@ -122,7 +122,7 @@ def scale_rewards(env: Env, scale: float) -> Env:
       TypeError: if `env` is not from `make_env`, or `scale` is not a number.
       ValueError: if `scale` is not finite and greater than 0, or `env` has a number of that name already.
     """
-    _check_env("scale_rewards", env)
+    check_env("scale_rewards", env)
     scale = check_number("reward_scale", scale)
     return _derive(env, lambda inner, numbers: inner._replace(**numbers), reward_scale=scale)
 
@@ -138,7 +138,7 @@ def normalize_observations(env: Env) -> Env:
       TypeError: if `env` is not from `make_env`.
       ValueError: if observations are integers, which have no mean.
     """
-    _check_env("normalize_observations", env)
+    check_env("normalize_observations", env)
     if not isinstance(env.observation_space, Box):
         raise ValueError(f"normalize_observations takes real observations; those of {env.name} are integers.")
     return _derive(env, lambda inner, numbers: inner._replace(normalized=True))
@@ -176,8 +176,3 @@ def _played_by(reset: Callable, transition: Callable, **fields: Any) -> Build:
         return inner._replace(reset=outer_reset, transition=outer_transition, step=step, **fields)
 
     return build
-
-
-def _check_env(transformer: str, env: object) -> None:
-    if not isinstance(env, Env):
-        raise TypeError(f"{transformer} takes an environment from make_env, got {type(env).__name__}.")

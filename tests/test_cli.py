@@ -98,6 +98,47 @@ def test_sweep_numbers_in_one_program_and_shapes_one_by_one(tmp_path):
 
 
 @pytest.mark.slow
+def test_sweep_what_fixes_a_program(tmp_path):
+    """Widths of the network and numbers of the environment that it is compiled for; then resumed, nothing left to train."""
+    grids = ["--grid", "hidden_sizes=4,3x2", "--grid", "env_max_steps_in_episode=12", "--grid", "learning_rate=1e-3,1e-2"]
+    result = jax_ac("sweep", "--seeds", "2", "--max-updates", "4", *grids, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    folder = tmp_path / "runs/CartPole-v0-keras-sweep"
+    names = {f"hidden_sizes={sizes},env_max_steps_in_episode=12" for sizes in ("4", "3x2")}
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == names
+    with (folder / "sweep.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["hidden_sizes"], row["learning_rate"]) for row in rows} == {
+        (sizes, rate) for sizes in ("4", "3x2") for rate in ("0.001", "0.01")
+    }
+    assert max(float(row["running_return"]) for row in rows) <= 12.0
+    again = jax_ac("resume", str(folder), "--max-updates", "6", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    with (folder / "sweep.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == len(rows)
+
+
+@pytest.mark.slow
+def test_keras_goes_on_when_told_so(tmp_path):
+    arguments = ("train", "--seeds", "2", "--max-updates", "700", "--until-solved", "False")
+    assert jax_ac(*arguments, cwd=tmp_path).returncode == 0
+    with (tmp_path / "runs/CartPole-v0-keras/lanes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["num_updates"] for row in rows} == {"700"}
+    assert any(int(row["solved_update"]) >= 0 for row in rows)
+
+
+def test_resume_is_the_longer_run(trained, tmp_path):
+    """Extended to more updates, it ends where one of so many at once does."""
+    arguments = ("train", "--seeds", "3", "--until-solved", "False")
+    assert jax_ac(*arguments, "--max-updates", "6", "--out", "a", cwd=tmp_path).returncode == 0
+    assert jax_ac(*arguments, "--max-updates", "9", "--out", "b", cwd=tmp_path).returncode == 0
+    resumed = jax_ac("resume", "a", "--max-updates", "9", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert (tmp_path / "a/lanes.csv").read_text() == (tmp_path / "b/lanes.csv").read_text()
+
+
+@pytest.mark.slow
 def test_train_other_algorithms(tmp_path):
     arguments = ("Pendulum-v1", "--algorithm", "ppo", "--seeds", "2", "--max-updates", "3", "--env-param", "g=9.0")
     result = jax_ac("train", *arguments, "--num-epochs", "1", cwd=tmp_path)
@@ -158,11 +199,11 @@ BAD = [
     (["train", "--out", "n" * 300], "cannot write to the folder nnn"),
     (["train", "--out", "full"], "the folder full is not empty"),
     (["train", "--out", "/proc/jax_ac"], "cannot write to the folder /proc/jax_ac"),
-    (["trian"], "Expected one of {train, sweep}"),
+    (["trian"], "Expected one of {train, sweep, resume}"),
     (["train", "--env-param", "lenght=1"], "unknown parameter of CartPole-v0 'lenght'; did you mean 'length'"),
     (["train", "--env-param", "length"], "--env-param takes name=value, got 'length'"),
     (["train", "--num-envs", "4"], "keras has no num_envs; it has no argument of this kind"),
-    (["train", "--total-steps", "512"], "whole episodes vary"),
+    (["train", "--total-steps", "512"], "give max_updates"),
     (["train", "--max-updates", "5", "--total-steps", "512"], "give --max-updates or --total-steps, not both"),
     (["train", "--algorithm", "ppo", "--huber-delta", "1"], "unknown hyperparameter of ppo 'huber_delta'"),
     (["train", "--algorithm", "ppo", "--num-minibatches", "3"], "num_minibatches must divide the 512 steps"),
@@ -172,6 +213,22 @@ BAD = [
     (["sweep", "--grid", "learning_rate"], "--grid takes name=value"),
     (["sweep", "--grid", "learning_rate=fast"], "learning_rate must be a number, got 'fast'"),
     (["sweep", "--grid", "learning_rat=1"], "'learning_rat'; did you mean 'learning_rate'"),
+    (["sweep", "--grid", "length=1"], "unknown number of keras to sweep 'length'"),
+    (["sweep", "--grid", "hidden_sizes=64x"], "hidden_sizes must be a whole number, got ''"),
+    (["sweep", "--grid", "hidden_sizes=0"], "hidden_sizes must be at least 1, got 0"),
+    (["sweep", "--grid", "env_max_steps_in_episode=9.5"], "env_max_steps_in_episode must be a whole number, got '9.5'"),
+    (["sweep", "--algorithm", "a2c", "--grid", "num_envs=4,8"], "needs --total-steps: updates differ in their steps"),
+    (["train", "--env-param", "length=1", "--env-param", "length=2"], "--env-param was given length twice"),
+    (["train", "--algorithm", "kers", "--stop-gradient"], "unknown algorithm 'kers'; did you mean 'keras'"),
+    (["train", "--algorithm", "reinforce", "--total-steps", "512"], "give max_updates"),
+    (
+        ["train", "CartPole-v1", "--algorithm", "ppo", "--total-steps", "3000000000"],
+        "--total-steps must be at least 1 and less",
+    ),
+    (["resume", "nothing"], "there is no run folder nothing"),
+    (["resume", "full"], "full is not the folder of a run: it has no run.json"),
+    (["resume", "full", "--seds", "3"], "unknown option '--seds'; did you mean '--seeds'"),
+    (["resume"], "PATH"),
     (["sweep", "--grid", "env_lenght=1"], "'env_lenght'; did you mean 'env_length'"),
     (["sweep", "--grid", "gamma=0.9", "--grid", "gamma=0.8"], "--grid was given gamma twice"),
     (["sweep", "--algorithm", "a2c", "--grid", "num_envs=4,0"], "num_envs must be at least 1, got 0"),

@@ -183,6 +183,20 @@ def test_truncations_that_come_more_often_than_the_functions_claim():
     np.testing.assert_array_equal(acted.next_value[:, 1], [10, 20, 30, 10, 20, 30, 10, 20])
 
 
+@pytest.mark.parametrize("env", ["PointRobot-misc", Functions(lambda key: (jnp.zeros(2), 0.0), None, None)])
+def test_an_environment_can_be_made_inside_a_jit(env):
+    """Where the bounds of its spaces, if they are arrays of JAX, are traced."""
+
+    def step(key, state, action):
+        return action, state, 0.0, False, False
+
+    def first(key):
+        made = env if isinstance(env, str) else env._replace(step=step, action_space=Box((2,), -jnp.ones(2), jnp.ones(2)))
+        return jax_ac.make_env(made).transition(key, jax_ac.make_env(made).reset(key)[1], 9 * jnp.ones(2))[0]
+
+    assert np.isfinite(jax.jit(first)(jax.random.key(0))).all()
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (2, 2)])
 def test_actions_of_any_shape(shape):
     """A policy's are vectors; the environment is given its own shape, clipped to its bounds, and reset's types come back."""

@@ -25,14 +25,14 @@ SEEN = Progress(MARKS, done=MARKS.frozen, begun=np.array([True, True, True, Fals
 
 
 def test_the_line_by_hand():
-    # 100 updates/s; the finished lane needed 100, so the others are taken to need 50 + 50 + 100 more
+    # 100 updates/s; the finished lane needed 100, so the others are taken to need 50 + 50 + 100 more; 3,800 steps in 2 s
     expected = [
-        "200 updates",
         "1 of 4 lanes done",
-        "1 solved",
+        "2 running",
         "1 waiting",
+        "1 solved",
         "running return 50",
-        "100 updates/s",
+        "1,900 steps/s",
         "about 2 s left",
     ]
     assert progress.describe(SEEN).split(", ") == expected
