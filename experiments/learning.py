@@ -5,8 +5,8 @@
 
 The score of a seed is the mean return of its last 100 training episodes. The table gives the interquartile mean over seeds
 with a 95 % bootstrap interval over seeds (Agarwal et al. 2021). Writes `results/learning.csv`,
-`results/learning_curves.csv` and `results/learning_family.png`; the rows of what was not trained now are kept. Settings were
-chosen on seeds from 10,000 on (`tuning.TUNED`); the seeds here are 0, 1, ...
+`results/learning_curves.csv` and `results/learning_family.png`, where dashed lines are what others report; the rows of what
+was not trained now are kept. Settings were chosen on seeds from 10,000 on (`tuning.TUNED`); the seeds here are 0, 1, ...
 """
 
 import csv
@@ -120,6 +120,7 @@ def keep_and_write(path: Path, header: list[str], name: str, new: list[list]) ->
 
 def draw(points: list[list]) -> None:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     names = list(dict.fromkeys(f"{row[0]}:{row[1]}" for row in points))
     columns = min(3, len(names))
@@ -129,8 +130,11 @@ def draw(points: list[list]) -> None:
         steps, lower, middle, upper = np.array([row[2:] for row in points if f"{row[0]}:{row[1]}" == name], float).T
         axes.fill_between(steps, lower, upper, color="#0072B2", alpha=0.25, linewidth=0)
         axes.plot(steps, middle, color="#0072B2")
+        if TASKS[name].theirs:
+            axes.axhline(float(TASKS[name].theirs.split()[0]), color="#D55E00", linewidth=1, linestyle="--")
         axes.set_title(f"{name.replace(':', ', ')}: {TASKS[name].seeds} seeds", fontsize=9)
         axes.set(xlabel="environment steps", ylabel="running return")
+        axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(RESULTS / "learning_family.png", dpi=110)
 

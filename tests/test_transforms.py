@@ -41,7 +41,7 @@ def echo(action_space: Any = TWO, ends: int = 1000, **fields: Any) -> Functions:
     return Functions(reset, step, action_space, name="echo", params={"offset": 0.0, "gain": 1.0})._replace(**fields)
 
 
-def play(env, actions, seed=0):
+def steps(env, actions, seed=0):
     """What `step` gives for actions ``[T, N, ...]``: obs, reward, terminated, truncated, final_obs, each ``[T, N, ...]``."""
     num_steps, num_envs = actions.shape[:2]
     key_reset, key_steps = jax.random.split(jax.random.key(seed))
@@ -50,11 +50,12 @@ def play(env, actions, seed=0):
         obs, state, *out = jax.vmap(env.step)(inputs[0], state, inputs[1])
         return state, (obs, *out)
 
-    def run(actions):
-        _, state = jax.vmap(env.reset)(jax.random.split(key_reset, num_envs))
-        return jax.lax.scan(step, state, (jax.random.split(key_steps, (num_steps, num_envs)), actions))[1]
+    _, state = jax.vmap(env.reset)(jax.random.split(key_reset, num_envs))
+    return jax.lax.scan(step, state, (jax.random.split(key_steps, (num_steps, num_envs)), jnp.asarray(actions)))[1]
 
-    return jax.device_get(jax.jit(run)(jnp.asarray(actions)))
+
+def play(env, actions):
+    return jax.device_get(jax.jit(partial(steps, env))(actions))
 
 
 def train(algorithm, num_updates=3):
@@ -122,9 +123,10 @@ def test_training_on_flat_observations_is_training_on_the_arrays():
 # time_limit
 
 
-@pytest.mark.parametrize("terminates", [4, 5, 6])
-@pytest.mark.parametrize("inner", [None, 5, 8])
-@pytest.mark.parametrize("limit", [1, 3, 5, 7])
+@pytest.mark.parametrize(
+    ("limit", "inner", "terminates"),
+    [(3, None, 9), (5, None, 5), (7, None, 4), (3, 8, 3), (1, 8, 9), (4, 8, 2), (5, 5, 9), (7, 5, 5), (7, 5, 9)],
+)
 def test_time_limit(inner, limit, terminates):
     """Step by step: both ends are said, on the same step as well, and the next episode has the whole limit again."""
 
@@ -204,43 +206,42 @@ def agents(kind, seed=1):
     return actions, (np.clip(actions, -1.5, 1.5) if kind == "bounded" else actions).sum(axis=-1)
 
 
-def executed(env, actions):
-    """``[episodes, T, N]``: what was executed, episode by episode."""
-    *_, final_obs = play(env, actions)
-    return final_obs[..., 1].reshape(-1, LENGTH, actions.shape[1])
+PROBABILITIES = np.array([0.0, 0.25, 0.9, 1.0])
 
 
-@pytest.mark.parametrize("probability", [0.0, 0.25, 0.9, 1.0])
+def executed(kind, actions, probabilities):
+    """What was executed, episode by episode, ``[P, episodes, T, N]``, in one program with a probability in each lane."""
+    env = sticky_actions(make_env(echo(KINDS[kind], ends=LENGTH)), 0.5)
+    lanes = jax.vmap(lambda probability: steps(env.bind({"sticky_probability": probability}), actions)[-1])
+    final_obs = np.asarray(jax.jit(lanes)(probabilities))
+    return final_obs[..., 1].reshape(len(probabilities), -1, LENGTH, actions.shape[1])
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_sticky_actions(kind, probability):
+def test_sticky_actions(kind):
     """The agent's action or the one last executed, with the right probability; at an episode's start always the agent's."""
     actions, wanted = agents(kind)
-    wanted = wanted.reshape(-1, LENGTH, NUM_EPISODES)
-    done = executed(sticky_actions(make_env(echo(KINDS[kind], ends=LENGTH)), probability), actions)
+    wanted = np.broadcast_to(wanted.reshape(1, -1, LENGTH, NUM_EPISODES), (4, 2, LENGTH, NUM_EPISODES))
+    done = executed(kind, actions, PROBABILITIES)
     close = lambda a, b: np.isclose(a, b, rtol=1e-6, atol=1e-6)
-    assert close(done[:, 0], wanted[:, 0]).all()
-    as_wanted, stuck = close(done[:, 1:], wanted[:, 1:]), close(done[:, 1:], done[:, :-1])
+    assert close(done[:, :, 0], wanted[:, :, 0]).all()
+    as_wanted, stuck = close(done[:, :, 1:], wanted[:, :, 1:]), close(done[:, :, 1:], done[:, :, :-1])
     assert (as_wanted | stuck).all()
-    low, high = stats.binom.interval(0.999, stuck.size, probability)
-    assert low <= stuck.sum() <= high
-    if probability == 0.9:  # stuck to what was executed, which is not what the agent last wanted
-        assert (stuck & ~close(done[:, 1:], wanted[:, :-1])).mean() > 0.5
+    low, high = stats.binom.interval(0.999, stuck[0].size, PROBABILITIES)
+    count = stuck.sum(axis=(1, 2, 3))
+    assert ((low <= count) & (count <= high)).all()
+    chained = stuck[2] & ~close(done[2, :, 1:], wanted[2, :, :-1])
+    assert chained.mean() > 0.5  # stuck to what was executed, which is not what the agent last wanted
 
 
 def test_sticking_is_independent_from_step_to_step():
-    actions, _ = agents("discrete")
-    done = executed(sticky_actions(make_env(echo(KINDS["discrete"], ends=LENGTH)), 0.5), actions)
-    stuck = done[:, 1:] == done[:, :-1]
-    pairs = np.histogram2d(stuck[:, 1:].ravel(), stuck[:, :-1].ravel(), bins=2)[0]
+    done = executed("discrete", agents("discrete")[0], np.array([0.5]))
+    stuck = done[..., 1:, :] == done[..., :-1, :]
+    pairs = np.histogram2d(stuck[..., 1:, :].ravel(), stuck[..., :-1, :].ravel(), bins=2)[0]
     assert stats.chi2_contingency(pairs).pvalue > 0.001
 
 
 # scale_rewards
-
-
-def first_rewards(env):
-    """Of the action 1, in each of 6 steps."""
-    return play(env, np.ones((6, 1), int))[1][:, 0]
 
 
 @pytest.mark.parametrize("preset", [partial(jax_ac.a2c, num_envs=2, num_steps=6), partial(jax_ac.reinforce, num_episodes=2)])
@@ -266,7 +267,7 @@ def test_the_learner_sees_scaled_rewards_and_reports_are_unscaled(preset):
 
 def test_scaled_rewards_are_played_unscaled():
     env = scale_rewards(make_env(echo()), 10.0)
-    np.testing.assert_array_equal(first_rewards(env), 1.0)
+    np.testing.assert_array_equal(play(env, np.ones((6, 1), int))[1], 1.0)
     assert (env.reward_scale, env.bind({"reward_scale": 3.0}).reward_scale) == (10.0, 3.0)
 
 
@@ -386,27 +387,24 @@ def backwards(env):
 
 
 def test_all_of_them_on_pendulum():
-    """Gravity, stickiness and scale swept at once: each setting is the environment made with these numbers."""
+    """Gravity, stickiness and scale swept at once: a setting is the environment made with these numbers, and each counts."""
 
     def algorithm(g, probability, scale):
         env = sticky_actions(time_limit(flatten(make_env("Pendulum-v1", g=g)), 30), probability)
         env = normalize_observations(scale_rewards(env, scale))
         return jax_ac.ppo(env, **PPO, network=small(env))
 
-    swept = algorithm(10.0, 0.25, 0.1)
-    numbers = [(10.0, 0.25, 0.1), (3.0, 0.25, 0.1), (10.0, 0.75, 0.1), (10.0, 0.25, 1.0)]
+    base, other = (10.0, 0.25, 0.1), (3.0, 0.75, 1.0)
+    numbers = [base, other, *((*base[:i], other[i], *base[i + 1 :]) for i in range(3))]
     gs, probabilities, scales = zip(*numbers, strict=True)
-    settings = jax_ac.zip_settings(
-        swept.hyperparams, env_g=gs, env_sticky_probability=probabilities, env_reward_scale=scales
-    )
-    states, metrics = jax_ac.train_many(swept, 2, 5, settings)
-    for i, setting in enumerate(numbers):
-        alone = jax_ac.train_many(algorithm(*setting), 2, 5)
-        assert_same(jax.tree.map(lambda leaf, i=i: leaf[i], (states, metrics)), alone)
-    ends = states.params["params"]["critic"]["kernel"].reshape(4, -1)
-    assert len(np.unique(ends, axis=0)) == 4
+    swept = algorithm(*base)
+    settings = {"env_g": gs, "env_sticky_probability": probabilities, "env_reward_scale": scales}
+    states, metrics = jax_ac.train_many(swept, 2, 5, jax_ac.zip_settings(swept.hyperparams, **settings))
+    assert_same(jax.tree.map(lambda leaf: leaf[1], (states, metrics)), jax_ac.train_many(algorithm(*other), 2, 5))
+    kernels = states.params["params"]["critic"]["kernel"].reshape(5, -1)
+    assert len(np.unique(kernels, axis=0)) == 5
     assert (states.num_episodes == 2).all()  # 40 steps of two environments, and a limit of 30
-    assert (metrics.episode_return[:3, :, 3] < -10).all()  # unscaled: a tenth of it would not be
+    assert (metrics.episode_return[:, :, 3] < -10).all()  # unscaled: a tenth of it would not be
 
 
 @pytest.mark.parametrize("compose", [everything, backwards])
@@ -430,9 +428,9 @@ def test_binding_one_number_after_another_is_binding_both(compose):
         env.bind({"offset": 1.0, "gain": 7.0}).bind({"offset": 5.0}),
         env.bind({"offset": 5.0, "gain": 7.0}).bind({}),
     ):
-        np.testing.assert_array_equal(bound.reset(jax.random.key(0))[0], [0.0, -1.0, 5.0])
-        np.testing.assert_array_equal(first_rewards(bound), 7.0)
-        np.testing.assert_array_equal(play(bound, np.ones((2, 1), int))[0][..., 2], 5.0)
+        obs, reward, *_ = play(bound, np.ones((6, 1), int))
+        np.testing.assert_array_equal(obs[..., 2], 5.0)
+        np.testing.assert_array_equal(reward, 7.0)
         assert bound.params == env.params
 
 
