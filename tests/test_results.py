@@ -9,6 +9,8 @@ from jax_ac.results import Result
 from jax_ac.runs import run
 from jax_ac.trackers import Segment
 
+pytestmark = pytest.mark.slow
+
 UPDATES, SEEDS = 12, [7, 3, 11]
 
 

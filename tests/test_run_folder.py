@@ -15,6 +15,8 @@ from jax_ac import run_folder, store
 from jax_ac.results import Result
 from jax_ac.runs import resume, run
 
+pytestmark = pytest.mark.slow
+
 WIDTH, SEEDS, UPDATES = 4, 10, 24
 QUICK = {"progress": False, "save_seconds": 0.0}
 
