@@ -57,14 +57,22 @@ def miss(target, action):
     return -jnp.square(action[0] - target)
 
 
+def of_values(action_space):
+    """The three probes of the critic, in which actions do not matter."""
+    return {
+        "constant": episodes(zero, lambda t, obs, action: 1.0, action_space=action_space),
+        "observation": episodes(random_sign, lambda t, obs, action: obs, action_space=action_space),
+        "discount": episodes(step_number, lambda t, obs, action: t == 1, num_steps=2, action_space=action_space),
+    }
+
+
 DISCRETE = {
-    "constant": episodes(zero, lambda t, obs, action: 1.0),
-    "observation": episodes(random_sign, lambda t, obs, action: obs),
-    "discount": episodes(step_number, lambda t, obs, action: t == 1, num_steps=2),
+    **of_values(TWO_ACTIONS),
     "action": episodes(zero, match),
     "both": episodes(random_sign, match),
 }
 REAL = {
+    **of_values(REAL_ACTIONS),
     "action": episodes(zero, lambda t, obs, action: miss(TARGET, action), action_space=REAL_ACTIONS),
     "both": episodes(random_sign, lambda t, obs, action: miss(TARGET * obs, action), action_space=REAL_ACTIONS),
 }

@@ -74,13 +74,15 @@ def test_a_sweep_is_compiled_once(a2c):
     assert counted.programs == programs
 
 
-@pytest.mark.parametrize(("rate", "gamma", "seed"), [(0, 0, 0), (7, 3, 15), (3, 1, 8), (5, 2, 1)])
-def test_a_lane_of_a_sweep_is_that_lane_alone(a2c, rate, gamma, seed):
-    """The first-named setting varies slowest."""
+@pytest.mark.parametrize("gamma", range(4))
+@pytest.mark.parametrize("rate", range(8))
+def test_each_lane_of_a_sweep_is_that_lane_alone(a2c, rate, gamma):
+    """All 512, one after the other. The first-named setting varies slowest."""
     counted, swept, _ = a2c
     setting = counted.algorithm.hyperparams._replace(learning_rate=RATES[rate], gamma=GAMMAS[gamma])
-    alone = jax_ac.train_many(counted.algorithm, [seed], UPDATES, setting)
-    assert_same_bits(lanes(swept, 4 * rate + gamma, slice(seed, seed + 1)), alone)
+    for seed in range(SEEDS):
+        alone = jax_ac.train_many(counted.algorithm, [seed], UPDATES, setting)
+        assert_same_bits(lanes(swept, 4 * rate + gamma, slice(seed, seed + 1)), alone)
 
 
 def test_every_setting_and_seed_counts(a2c):
