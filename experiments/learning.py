@@ -56,8 +56,8 @@ def interquartile_mean(scores: np.ndarray, axis: int = 0) -> np.ndarray:
     return stats.trim_mean(scores, 0.25, axis=axis)
 
 
-def train(name: str, task: Task) -> tuple[dict, list[list]]:
-    """A row for the table and the points of the curve."""
+def train(name: str, task: Task):
+    """The run."""
     import jax
 
     import jax_ac
@@ -66,13 +66,18 @@ def train(name: str, task: Task) -> tuple[dict, list[list]]:
     annealed = preset in ("a2c", "ppo")
     algorithm = jax_ac.tuned(preset, env, **({"total_steps": task.steps} if annealed else {}))
     per_update = algorithm.steps_per_update or 8 * 250  # whole episodes: as many updates as at half the time limit
-    result = jax_ac.run(
+    return jax_ac.run(
         algorithm,
         task.seeds,
         max_updates=task.steps // per_update,
         until_solved=False,
         tile_width=min(16, -(-task.seeds // jax.local_device_count())),
     )
+
+
+def report(name: str, task: Task, result) -> tuple[dict, list[list]]:
+    """A row for the table and the points of the curve."""
+    preset, env = name.split(":")
     metrics = result.metrics
     scores = last_100(metrics.episode_return, metrics.num_episodes)
     interval = stats.bootstrap(
@@ -139,6 +144,14 @@ def draw(points: list[list]) -> None:
     figure.savefig(RESULTS / "learning_family.png", dpi=110)
 
 
+def keep(name: str, result) -> None:
+    """Puts a run into the table, the curves and the picture."""
+    row, points = report(name, TASKS[name], result)
+    keep_and_write(RESULTS / "learning.csv", list(row), name, [list(row.values())])
+    header = ["preset", "env", "steps", "lower_quartile", "interquartile_mean", "upper_quartile"]
+    draw(keep_and_write(RESULTS / "learning_curves.csv", header, name, points))
+
+
 def table(rows: list[list[str]]) -> str:
     """The rows of `results/learning.csv` as the README shows them."""
     lines = ["| | seeds | steps | return, IQM [95 %] | min to max | others, same steps unless said |", "|---" * 6 + "|"]
@@ -155,11 +168,8 @@ def main() -> None:
     jax_ac.use_all_cores()
     for name in sys.argv[1:] or TASKS:
         start = time.perf_counter()
-        row, points = train(name, TASKS[name])
-        print(f"{name}: {row}, {time.perf_counter() - start:.0f} s with compilation", flush=True)
-        keep_and_write(RESULTS / "learning.csv", list(row), name, [list(row.values())])
-        header = ["preset", "env", "steps", "lower_quartile", "interquartile_mean", "upper_quartile"]
-        draw(keep_and_write(RESULTS / "learning_curves.csv", header, name, points))
+        keep(name, train(name, TASKS[name]))
+        print(f"{name}: {time.perf_counter() - start:.0f} s with compilation", flush=True)
     print(table(read(RESULTS / "learning.csv")))
 
 

@@ -1,6 +1,6 @@
 """Plans: what a run will train, checked before anything is compiled or written: a new run, or one that a folder holds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from jax_ac.hyperparams import or_defaults
 from jax_ac.lanes import Lanes, lay_out
 from jax_ac.memory import check_memory
 from jax_ac.protocols import Algorithm, check_algorithm
-from jax_ac.run_folder import Config
+from jax_ac.run_folder import Config, Records
 from jax_ac.tiles import Tiles, make_tiles
 
 SEGMENT_UPDATES = 50
@@ -30,12 +30,13 @@ class Limits(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is trained, and where it is kept, if anywhere."""
+    """What is trained, where it is kept, if anywhere, and the lanes that are there already."""
 
     tiles: Tiles
     lanes: Lanes
     config: Config
-    folder: Path | None
+    folder: Path | None = None
+    records: Sequence[Records] = ()
 
 
 def prepare(
@@ -70,7 +71,8 @@ def take_up(
     tiles = make_tiles(algorithm, len(lanes.seed), per_segment, width=width, devices=devices)
     if tiles.fingerprint() != config.algorithm:
         _refuse_other_algorithm(path, config)
-    return Plan(tiles, lanes, config, path)
+    with run_folder.locked(path):
+        return Plan(tiles, lanes, config, path, restoring.records_of(path, restoring.shapes_of(algorithm)))
 
 
 def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits, devices: Any = None) -> Plan:
@@ -96,7 +98,7 @@ def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits,
         segment_updates=segment_updates,
         made=run_folder.circumstances(),
     )
-    return Plan(tiles, lanes, config, None)
+    return Plan(tiles, lanes, config)
 
 
 def _extended(

@@ -1,5 +1,6 @@
 """Restoring: from a run folder back to the algorithm, the lanes, and what each lane had done."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,14 @@ def shapes_of(algorithm: Algorithm) -> tuple[Any, Any]:
     return jax.tree.map(add_axis, state), jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, 0), leaf.dtype), metrics)
 
 
-def restore(schedule: Schedule, path: Path, like: tuple[Any, Any]) -> None:
-    """Puts the lanes of a run folder into the schedule, of each the copy with the most updates; others are left out.
+def records_of(path: Path, like: tuple[Any, Any]) -> list[Records]:
+    """All lanes on disk; `like` as `shapes_of` gives. Raises ValueError if a part is damaged, or of another algorithm."""
+    setting, seed = (jax.ShapeDtypeStruct((1,), kind) for kind in (np.int32, np.uint32))
+    return run_folder.read_records(path, Records(setting, seed, *like))  # pyright: ignore[reportArgumentType]
 
-    `like`: as `shapes_of` gives. Raises ValueError if a part of the folder is damaged, or of another algorithm.
-    """
-    setting_like, seed_like = (jax.ShapeDtypeStruct((1,), kind) for kind in (np.int32, np.uint32))
-    records = run_folder.read_records(path, Records(setting_like, seed_like, *like))  # pyright: ignore[reportArgumentType]
+
+def restore(schedule: Schedule, records: Sequence[Records]) -> None:
+    """Puts lanes from disk into the schedule, of each the copy with the most updates; others are left out."""
     keys = zip(schedule.lanes.setting.tolist(), schedule.lanes.seed.tolist(), strict=True)
     lane_of = {key: lane for lane, key in enumerate(keys)}
     best: dict[int, tuple[int, int, int]] = {}  # lane -> updates, which records, which row

@@ -184,7 +184,7 @@ class Result(NamedTuple):
         lanes = restoring.lanes_of(path, config, algorithm)
         like = restoring.shapes_of(algorithm)
         schedule = Schedule(lanes, (1, 1), (config.max_updates, config.until_solved), like)
-        restoring.restore(schedule, path, like)
+        restoring.restore(schedule, restoring.records_of(path, like))
         return Result(algorithm, config, lanes, schedule.marks, schedule.metrics, schedule.states, folder=path)
 
     def _lane(self, seed: int, setting: int | None) -> int:

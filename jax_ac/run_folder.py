@@ -3,6 +3,7 @@
     run.json        what is trained, and with which versions: enough to repeat it
     lanes/          lanes that have ended, in sealed folders that are written once (`store`)
     checkpoint/     lanes that have not; the last complete one, and the one being written
+    lock            held by the process that is at work here
     results.nc      the labelled results (`dataset`), for whoever reads them; rewritten whenever the run stops
 
 Each lane is on disk with its whole state and its metrics. Where it is there more than once, the copy with more updates
@@ -147,10 +148,7 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ValueError(f"another process is at work in {path}.") from None
-        try:
-            yield
-        finally:
-            (path / LOCK).unlink(missing_ok=True)
+        yield
 
 
 def save(path: Path, ended: Records | None, unfinished: Records | None) -> None:

@@ -127,14 +127,14 @@ def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
 
 
 def _train(plan: Plan, host: Host) -> Result:
-    tiles, lanes, config, folder = plan
+    tiles, lanes, config, folder, records = plan
     start = time.perf_counter()
     states, metrics = tiles.compile()
     compile_seconds = time.perf_counter() - start
     limits, num_tiles = (config.max_updates, config.until_solved), (len(tiles.devices), tiles.width)
     schedule = Schedule(lanes, num_tiles, limits, (states[0], metrics[0]))
+    restoring.restore(schedule, records)
     if folder is not None:
-        restoring.restore(schedule, folder, restoring.shapes_of(tiles.algorithm))
         run_folder.write_config(folder, config)
     loop = Loop(tiles, schedule, list(states), Saver(folder, schedule, host.save_seconds) if folder else None)
     with Feed(host.trackers, lanes, config) as feed, show(host.progress) as line:

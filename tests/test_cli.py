@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,6 +137,17 @@ def test_resume_is_the_longer_run(trained, tmp_path):
     resumed = jax_ac("resume", "a", "--max-updates", "9", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert (tmp_path / "a/lanes.csv").read_text() == (tmp_path / "b/lanes.csv").read_text()
+
+
+def test_a_damaged_run_is_one_sentence(trained, tmp_path):
+    folder = shutil.copytree(trained[1] / "runs/CartPole-v0-keras", tmp_path / "damaged")
+    part = next(folder.glob("lanes/*/manifest.json"))
+    part.write_text(part.read_text().replace("float32", "float16"))
+    result = jax_ac("resume", "damaged", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("jax-ac: damaged/lanes/")
+    assert "is damaged: manifest.json changed since it was written" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.slow

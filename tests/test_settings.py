@@ -202,7 +202,9 @@ def test_a_whole_algorithm(name, sweep):
 
 @pytest.mark.parametrize("sweep", [grid, zip_settings])
 @pytest.mark.parametrize(
-    "values", [0.9, "0.9", b"9", None, {0.9: 1}, {0.9, 0.8}, np.array(0.9), jnp.array(0.9), uniform], ids=repr
+    "values",
+    [0.9, "0.9", b"9", None, {0.9: 1}, {0.9, 0.8}, np.array(0.9), jnp.array(0.9), uniform],
+    ids=lambda value: type(value).__name__,
 )
 def test_values_that_are_no_list(sweep, values):
     with pytest.raises(TypeError, match=f"^{sweep.__name__} takes a list of numbers for gamma, got "):
