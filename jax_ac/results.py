@@ -106,6 +106,8 @@ class Result(NamedTuple):
     def evaluate(self, num_episodes: int = 100, *, greedy: bool = False, seed: int = 0) -> "xr.Dataset":
         """Every lane's agent on the same episodes: `episode_return`, `episode_length`, dims (setting,) seed, episode.
 
+        A lane that has not begun has no agent: NaN.
+
         Args:
           num_episodes: per lane.
           greedy: whether agents take their most probable action instead of drawing one.
@@ -120,11 +122,11 @@ class Result(NamedTuple):
         played = evaluate_lanes(self.algorithm, states, self.lanes.hyperparams, jax.random.key(seed), num_episodes, greedy)
         dims = (*("setting", "seed")[-len(self.lanes.shape) :], "episode")
         described = {"episode_return": ("undiscounted return", "reward"), "episode_length": ("length", "steps")}
-        variables = {
-            name: (dims, np.asarray(getattr(played, name)).reshape(*self.lanes.shape, num_episodes),
-                   {"long_name": f"{what} of an evaluation episode", "units": units})
-            for name, (what, units) in described.items()
-        }  # fmt: skip
+        begun = self.states.num_updates[:, None] > 0
+        variables = {}
+        for name, (what, units) in described.items():
+            values = np.where(begun, getattr(played, name), np.float32(np.nan)).reshape(*self.lanes.shape, num_episodes)
+            variables[name] = (dims, values, {"long_name": f"{what} of an evaluation episode", "units": units})
         seeds = self.lanes.seeds.astype(np.int64)
         return xr.Dataset(variables, {"seed": seeds}, {"actions": "most probable" if greedy else "drawn"})
 

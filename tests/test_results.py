@@ -74,6 +74,12 @@ def test_all_agents_are_evaluated_on_the_same_episodes(result):
             np.testing.assert_array_equal(evaluation.episode_return[setting, i], alone.episode_return)
     np.testing.assert_array_equal(evaluation.episode_length, evaluation.episode_return)  # a reward of 1 a step
     assert (result.evaluate(6, seed=5).episode_return != evaluation.episode_return).any()
+    pending = result._replace(states=result.states._replace(num_updates=np.array([12, 0, 12, 12, 12, 12])))
+    again = pending.evaluate(6, greedy=True, seed=5).episode_return
+    assert np.isnan(again[0, 1]).all()
+    np.testing.assert_array_equal(
+        np.delete(again.values.reshape(6, 6), 1, 0), np.delete(evaluation.episode_return.values.reshape(6, 6), 1, 0)
+    )
 
 
 def test_saved_and_loaded(result, tmp_path):
