@@ -151,6 +151,18 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def discard(path: Path) -> None:
+    """Takes ``run.json`` away again from a folder, and from those in it, if no lane has been saved in any of them."""
+    folders = [path, *(below.parent for below in path.glob(f"*/{CONFIG}"))]
+    if any((folder / name).exists() for folder in folders for name in (LANES, CHECKPOINT)):
+        return
+    for folder in reversed(folders):
+        for name in (CONFIG, LOCK):
+            (folder / name).unlink(missing_ok=True)
+        if folder != path:
+            folder.rmdir()
+
+
 def save(path: Path, ended: Records | None, unfinished: Records | None) -> None:
     """Adds lanes that have ended, and puts the unfinished in the place of those of the last checkpoint.
 

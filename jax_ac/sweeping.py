@@ -38,6 +38,11 @@ def sweep(command: Sweep, plan: Plan) -> int:
         made = files.claim_folder(out)
     try:
         return _sweep(command, plan, programs, out)
+    except KeyboardInterrupt:
+        from jax_ac import run_folder
+
+        run_folder.discard(out)
+        raise
     finally:
         files.release_folder(made)
 

@@ -19,6 +19,7 @@ def train(command: Train, setting: tuning.Setting) -> int:
     """Runs the command. Returns the exit status."""
     with checking():
         env = find_env(command)
+        from jax_ac import run_folder
         from jax_ac.memory import check_memory
 
         keras = command.algorithm == "keras"
@@ -31,6 +32,9 @@ def train(command: Train, setting: tuning.Setting) -> int:
         made = files.claim_folder(out)
     try:
         return _train(command, algorithm, updates, until_solved, out)
+    except KeyboardInterrupt:
+        run_folder.discard(out)
+        raise
     finally:
         files.release_folder(made)
 

@@ -323,6 +323,21 @@ def test_a_full_disk_leaves_the_last_good_state(folder, expected, monkeypatch, w
     assert_is(resume(folder, **QUICK), expected)
 
 
+def test_only_a_folder_without_lanes_is_discarded(folder, tmp_path):
+    before = sorted(folder.rglob("*"))
+    run_folder.discard(folder)
+    assert sorted(folder.rglob("*")) == before
+    config = run_folder.read_config(folder)
+    for name in ("new", "new/one", "new/two"):
+        run_folder.create(tmp_path / name, config) if name != "new" else (tmp_path / name).mkdir()
+    shutil.copytree(tmp_path / "new", tmp_path / "begun")
+    (tmp_path / "begun" / "two" / "lanes").mkdir()
+    run_folder.discard(tmp_path / "new")
+    assert not list((tmp_path / "new").iterdir())
+    run_folder.discard(tmp_path / "begun")
+    assert {path.name for path in (tmp_path / "begun").iterdir()} == {"one", "two"}
+
+
 def test_a_folder_that_is_removed_meanwhile(folder):
     def remove(progress):
         shutil.rmtree(folder, ignore_errors=True)
