@@ -34,7 +34,7 @@ def main(args: list[str] | None = None) -> None:
         print(f"jax-ac: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("jax-ac: interrupted before the first results; nothing was saved.", file=sys.stderr)
+        print("jax-ac: interrupted; a run that has been saved can be resumed.", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 

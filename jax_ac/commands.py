@@ -177,7 +177,7 @@ def checked_sweep(command: Sweep) -> Plan:
                 raise ValueError(f"--grid was given {name} twice.")
             items = [item.strip() for item in values.split(",")]
             if name in setting.shapes or name in STATIC:
-                shapes[name] = [STATIC.get(name, _whole)(name, item) for item in items]
+                shapes[name] = list(dict.fromkeys(STATIC.get(name, _whole)(name, item) for item in items))
                 continue
             if not name.startswith("env_") and name not in setting.hyperparams._fields:
                 valid = (*setting.hyperparams._fields, *setting.shapes, *STATIC, "env_<number of the environment>")

@@ -71,7 +71,7 @@ def label(lanes: Lanes, marks: Marks, metrics: Metrics, attributes: dict[str, An
     }
     for name, values in lanes.settings()._asdict().items():
         described = {"long_name": f"hyperparameter {name}", "units": "1"}
-        coordinates[name] = (dims[:-1], values, described)
+        coordinates[f"hyperparam_{name}" if name in {*variables, *dims, "update"} else name] = (dims[:-1], values, described)
     return xr.Dataset(variables, coordinates, attributes)
 
 

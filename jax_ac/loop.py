@@ -39,7 +39,16 @@ class Loop:
         return Spent(compile_seconds, self._seconds, updates, env_steps, utilisation, len(self.states))
 
     def run(self, feed: Feed, line: Callable[[Progress], None]) -> bool:
-        """Trains all lanes. Returns whether the user stopped it."""
+        """Trains all lanes. Returns whether the user stopped it. After an error what has been done is saved."""
+        try:
+            return self._run(feed, line)
+        except Exception:
+            if self.saver:
+                with contextlib.suppress(OSError):
+                    self.saver.save()
+            raise
+
+    def _run(self, feed: Feed, line: Callable[[Progress], None]) -> bool:
         start, stop = time.perf_counter(), threading.Event()
         running: dict[Future, int] = {}
         with ThreadPoolExecutor(len(self.states)) as pool, interrupts(stop):

@@ -58,7 +58,7 @@ def take_up(
     total_steps: int | None = None,
     devices: Any = None,
 ) -> Plan:
-    """What `resume` trains, checked. Raises as `resume`."""
+    """What `resume` trains, checked; what it adds is written into ``run.json``. Raises as `resume`."""
     path = Path(path)
     config = run_folder.read_config(path)
     algorithm = restoring.algorithm_of(path, config, algorithm)
@@ -72,7 +72,9 @@ def take_up(
     if tiles.fingerprint() != config.algorithm:
         _refuse_other_algorithm(path, config)
     with run_folder.locked(path):
-        return Plan(tiles, lanes, config, path, restoring.records_of(path, restoring.shapes_of(algorithm)))
+        records = restoring.records_of(path, restoring.shapes_of(algorithm))
+        run_folder.write_config(path, config)
+    return Plan(tiles, lanes, config, path, records)
 
 
 def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits, devices: Any = None) -> Plan:

@@ -14,6 +14,7 @@ from jax_ac.lanes import Lanes
 from jax_ac.protocols import Algorithm
 from jax_ac.run_folder import Config, Records
 from jax_ac.schedule import Marks, Schedule
+from jax_ac.tiles import make_tiles
 from jax_ac.types import Metrics, TrainState
 
 if TYPE_CHECKING:
@@ -162,8 +163,10 @@ class Result(NamedTuple):
           ValueError: if there is something already, or it cannot be written to.
         """
         path = Path(path)
-        run_folder.create(path, self.config)
-        begun = np.flatnonzero(self.states.num_updates > 0)
+        width, per_segment = self.config.tile_width, self.config.segment_updates
+        fingerprint = make_tiles(self.algorithm, 1, per_segment, width=width).fingerprint()
+        run_folder.create(path, self.config._replace(algorithm=fingerprint))
+        begun = np.flatnonzero((self.states.num_updates > 0) | self.states.frozen)
         whole = Records(self.lanes.setting, self.lanes.seed, self.states, self.metrics)
         run_folder.save(path, jax.tree.map(lambda leaf: leaf[begun], whole) if len(begun) else None, None)
         dataset.write(self.data, path / run_folder.RESULTS)

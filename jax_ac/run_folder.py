@@ -16,7 +16,6 @@ import fcntl
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,12 +29,16 @@ import numpy as np
 
 from jax_ac import files
 from jax_ac.checks import check_positive
-from jax_ac.store import next_folder, read_sealed, sealed_folders, write_sealed
+from jax_ac.store import next_folder, read_sealed, remove, sealed_folders, write_sealed
 from jax_ac.types import Metrics, TrainState
 
 SCHEMA = 1
 CONFIG, LANES, CHECKPOINT, RESULTS, LOCK = "run.json", "lanes", "checkpoint", "results.nc", "lock"
 PACKAGES = ("jax_ac", "jax", "jaxlib", "flax", "optax", "gymnax", "numpy", "xarray", "orbax-checkpoint")
+
+
+class InUse(OSError, ValueError):
+    """Another process works, or has worked, in the folder."""
 
 
 class Config(NamedTuple):
@@ -142,12 +145,12 @@ KINDS: dict[str, Any] = {
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keeps others from running in the same folder. Raises ValueError if one does."""
+    """Keeps others from running in the same folder. Raises `InUse` if one does."""
     with (path / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise ValueError(f"another process is at work in {path}.") from None
+            raise InUse(f"another process is at work in {path}.") from None
         yield
 
 
@@ -176,7 +179,7 @@ def save(path: Path, ended: Records | None, unfinished: Records | None) -> None:
     if unfinished is not None:
         write_sealed(next_folder(path / CHECKPOINT), unfinished)
     for folder in before:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
 
 
 def read_records(path: Path, like: Records) -> list[Records]:

@@ -100,7 +100,8 @@ def resume(
       path: the folder that `run` wrote.
       algorithm: the one that trained, where it cannot be made from ``run.json``: where parts of it are the user's own.
       seeds: other seeds than before, the old ones among them, to extend the run.
-      max_updates: a higher limit per lane than before, to extend the run; or `total_steps`.
+      max_updates: a higher limit per lane than before, to extend the run; or `total_steps`. A lane that was solved, in a run
+        until solved, stays as it is.
       The others as in `run`.
 
     Raises:
@@ -117,6 +118,8 @@ def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
     if plan.folder is None:
         return _train(plan, host)
     with run_folder.locked(plan.folder):
+        if run_folder.read_config(plan.folder) != plan.config:
+            raise run_folder.InUse(f"another process has changed {plan.folder} meanwhile; resume it again.")
         result = _train(plan, host)
         path = plan.folder / run_folder.RESULTS
         try:
@@ -134,8 +137,6 @@ def _train(plan: Plan, host: Host) -> Result:
     limits, num_tiles = (config.max_updates, config.until_solved), (len(tiles.devices), tiles.width)
     schedule = Schedule(lanes, num_tiles, limits, (states[0], metrics[0]))
     restoring.restore(schedule, records)
-    if folder is not None:
-        run_folder.write_config(folder, config)
     loop = Loop(tiles, schedule, list(states), Saver(folder, schedule, host.save_seconds) if folder else None)
     with Feed(host.trackers, lanes, config) as feed, show(host.progress) as line:
         interrupted = loop.run(feed, line)

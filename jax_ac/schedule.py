@@ -80,7 +80,7 @@ class Schedule:
             count = marks.num_updates[row]
             for kept, new in zip(self.metrics, metrics, strict=True):
                 kept[lane, :count] = new[row, :count]
-        self.begun[lanes] = marks.num_updates > 0
+        self.begun[lanes] = (marks.num_updates > 0) | marks.frozen
         self._finish(lanes)
         self._waiting = deque(sorted(np.flatnonzero(~self.done).tolist(), key=lambda lane: not self.begun[lane]))
 

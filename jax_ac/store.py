@@ -23,7 +23,7 @@ PARTIAL = ".partial"
 """How the names of folders end that are still being written."""
 
 
-class Damaged(ValueError):
+class Damaged(OSError, ValueError):
     """What is on disk is not what was written there; the message says which file."""
 
 
@@ -94,6 +94,13 @@ def _fits(written: list[list], expected: list[list]) -> bool:
         return False
     pairs = (zip(ours[1][1:], theirs[1][1:], strict=True) for ours, theirs in zip(written, expected, strict=True))
     return all(length == wanted or wanted == 0 for pair in pairs for length, wanted in pair)
+
+
+def remove(folder: Path) -> None:
+    """Takes a sealed folder away, whole or not at all for who reads it."""
+    aside = folder.with_name(f"{folder.name}.old{PARTIAL}")
+    os.rename(folder, aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def sealed_folders(parent: Path) -> list[Path]:

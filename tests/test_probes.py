@@ -101,9 +101,7 @@ def right_actions(probe: str, distribution) -> np.ndarray:
 
 
 @pytest.mark.parametrize("probe", ANSWERS)
-@pytest.mark.parametrize(
-    ("name", "kind"), [(name, kind) for name in CRITICS for kind in KINDS if (name, kind) not in LEFT_OUT]
-)
+@pytest.mark.parametrize(("name", "kind"), CRITICS_AND_KINDS)
 def test_values(name, kind, probe):
     value = learn(name, kind)[probe].value
     index = np.searchsorted(OBS, list(ANSWERS[probe]))

@@ -90,6 +90,8 @@ def test_saved_and_loaded(result, tmp_path):
     assert loaded.summary() == result.summary()
     with pytest.raises(ValueError, match="is not empty"):
         result.save(tmp_path / "kept")
+    resumed = jax_ac.resume(tmp_path / "kept", max_updates=UPDATES + 2, progress=False)
+    assert resumed.spent.updates == 2 * 6
 
 
 def test_the_summary_in_words(cartpole):

@@ -323,6 +323,30 @@ def test_a_full_disk_leaves_the_last_good_state(folder, expected, monkeypatch, w
     assert_is(resume(folder, **QUICK), expected)
 
 
+def test_a_plan_that_another_process_has_overtaken(folder):
+    from jax_ac.plans import take_up
+    from jax_ac.runs import execute
+
+    plan = take_up(folder)
+    resume(folder, seeds=SEEDS + 1, **QUICK)
+    with pytest.raises(run_folder.InUse, match=r"has changed .* meanwhile; resume it again"):
+        execute(plan)
+    assert len(Result.load(folder).lanes.seed) == SEEDS + 1
+
+
+def test_an_error_meanwhile_loses_nothing(folder):
+    """Of a progress function of one's own, long before the next checkpoint."""
+    before = Result.load(folder).marks.num_updates.sum()
+
+    def fail(progress):
+        if progress.done.all():
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        resume(folder, progress=fail, save_seconds=1000.0)
+    assert Result.load(folder).marks.num_updates.sum() == SEEDS * UPDATES > before
+
+
 def test_only_a_folder_without_lanes_is_discarded(folder, tmp_path):
     before = sorted(folder.rglob("*"))
     run_folder.discard(folder)
