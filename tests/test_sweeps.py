@@ -39,7 +39,7 @@ class Counted:
             self.traces += 1
             return plain.step(key, state, hyperparams)
 
-        self.algorithm = plain._replace(step=step)
+        self.algorithm = plain._replace(init=jax.jit(plain.init), step=step)  # not traced again by every call
 
     @property
     def programs(self):
