@@ -68,8 +68,7 @@ class Tiles(NamedTuple):
         """Compiles the program for all devices at once, by advancing idle places. Gives what `advance` gives."""
         states, slots = self.states(), self._split(self._idle())
         jax.eval_shape(self._advance, states[0], slots[0])  # traced once, for all devices
-        at_once = 1 if jax.config.values["jax_compilation_cache_dir"] else len(self.devices)  # jaxlib 0.10.2 can crash there
-        with ThreadPoolExecutor(at_once) as pool:
+        with ThreadPoolExecutor(len(self.devices)) as pool:
             results = list(pool.map(self._advance, states, slots, self.devices))
         return _unzip(jax.block_until_ready(results))
 

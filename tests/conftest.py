@@ -16,6 +16,13 @@ import pytest
 import jax_ac
 
 
+@pytest.fixture(autouse=True, scope="module")
+def programs_of_a_module():
+    """A loaded program keeps memory mappings, of which Linux gives a process 65,530: a whole suite would need more."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def cartpole():
     return jax_ac.make_env("CartPole-v0")
