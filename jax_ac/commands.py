@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import tyro
 
-from jax_ac import tuning
+from jax_ac import tracker_names, tuning
 from jax_ac.checks import ACTION_BOUNDS, FINITE, check_hyperparams, check_number, check_positive
 from jax_ac.errors import unknown_name
 
@@ -73,6 +73,14 @@ class Common:
     """Stop a seed after so many environment steps; a multiple of an update's (a2c and ppo anneal their learning rate)."""
     out: Path | None = None
     """Folder for the picture and the tables; a new one under runs/ if not given."""
+    tile_width: int | None = None
+    """Lanes trained at once on each device; chosen for the device if not given. Numbers depend on it in their last bits."""
+    eval_every: int | None = None
+    """Play episodes with the agents after every so many updates (a multiple of 50) and at the end; not if not given."""
+    eval_episodes: int = 10
+    """Episodes of an evaluation: so many with the most probable actions, and so many with drawn ones."""
+    tracker: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Also write the metrics, as they come, for jsonl, csv, tensorboard, wandb or mlflow; may be given several times."""
     env_param: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """A number of the environment, such as length=1.0; may be given several times."""
     numbers: Annotated[Any, tyro.conf.arg(name="", constructor=Numbers)] = NO_NUMBERS
@@ -120,6 +128,8 @@ class Resume:
     """A higher limit of updates per seed."""
     total_steps: int | None = None
     """The same, in environment steps."""
+    tracker: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Also write the metrics, as they come, for jsonl, csv, tensorboard, wandb or mlflow; may be given several times."""
 
 
 class Plan(NamedTuple):
@@ -208,6 +218,10 @@ def _checked(command: Common) -> tuning.Setting:
         check_positive("--max-updates", command.max_updates)
     if command.total_steps is not None:
         check_positive("--total-steps", command.total_steps)
+    for name in ("tile_width", "eval_every", "eval_episodes"):
+        if getattr(command, name) is not None:
+            check_positive(f"--{name.replace('_', '-')}", getattr(command, name))
+    tracker_names.check(command.tracker)
     given = [
         {name: value for name, value in dataclasses.asdict(part).items() if value is not None}
         for part in (command.numbers, command.shapes)

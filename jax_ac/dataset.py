@@ -25,6 +25,8 @@ METRICS = {
     "grad_norm": ("global norm of the gradient before clipping", "1"),
     "approx_kl": ("estimate of KL(behaviour policy, policy)", "nats"),
     "clip_fraction": ("fraction of probability ratios that were clipped", "1"),
+    "greedy_return": ("mean undiscounted return of evaluation episodes, most probable actions", "reward"),
+    "sampled_return": ("mean undiscounted return of evaluation episodes, drawn actions", "reward"),
 }
 MARKS = {
     "num_updates": ("updates done", "updates"),

@@ -118,6 +118,11 @@ def _evaluate_lanes(algorithm: Algorithm, agents: PyTree, hyperparams: Any, key:
     return jax.vmap(play)(agents, hyperparams)
 
 
+def evaluation_key(seed: int) -> jax.Array:
+    """A key for evaluations: not that of a lane, which is ``jax.random.key(seed)``, nor of one of its updates."""
+    return jax.random.fold_in(jax.random.key(seed), 2**32 - 1)
+
+
 def check_limits(algorithm: Algorithm, num_episodes: int, max_steps: int | None) -> tuple[int, int]:
     """The number of episodes, and after how many steps they are left; the errors are those of `evaluate`."""
     num_episodes = check_positive("num_episodes", num_episodes)

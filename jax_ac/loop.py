@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jax_ac.evaluator import Evaluator
 from jax_ac.progress import Progress
 from jax_ac.results import Spent
 from jax_ac.saving import Saver
@@ -18,12 +19,19 @@ from jax_ac.schedule import Schedule
 from jax_ac.tiles import Tiles
 from jax_ac.tracking import Feed
 
+CALL_SECONDS = 1.0
+"""How long a compiled call may take: the host can speak, save and stop between two calls."""
+
 
 class Loop:
-    """The loop over segments: each tile goes on by itself, as soon as it has been filled anew."""
+    """The loop over segments: each tile goes on by itself, as soon as it has been filled anew.
 
-    def __init__(self, tiles: Tiles, schedule: Schedule, states: list, saver: Saver | None):
-        self.tiles, self.schedule, self.states, self.saver = tiles, schedule, states, saver
+    A compiled call does a segment, or as much of it as takes about a second.
+    """
+
+    def __init__(self, tiles: Tiles, schedule: Schedule, states: list, saver: Saver | None, evaluator: Evaluator | None):
+        self.tiles, self.schedule, self.states, self.saver, self.evaluator = tiles, schedule, states, saver, evaluator
+        self._most = [1] * len(states)  # updates per call, of each tile
         self._seconds, self._computed = 0.0, 0
         self._before = self._totals()
 
@@ -36,7 +44,9 @@ class Loop:
         """What it cost."""
         updates, env_steps = (now - before for now, before in zip(self._totals(), self._before, strict=True))
         utilisation = updates / self._computed if self._computed else 1.0
-        return Spent(compile_seconds, self._seconds, updates, env_steps, utilisation, len(self.states))
+        seconds_of_devices = max(self._seconds, 1e-9) * len(self.states)
+        evaluating = sum(self.evaluator.seconds) / seconds_of_devices if self.evaluator else 0.0
+        return Spent(compile_seconds, self._seconds, updates, env_steps, utilisation, len(self.states), evaluating)
 
     def run(self, feed: Feed, line: Callable[[Progress], None]) -> bool:
         """Trains all lanes. Returns whether the user stopped it. After an error what has been done is saved."""
@@ -79,12 +89,18 @@ class Loop:
             rows = jax.tree.map(lambda leaf: leaf[lanes], self.schedule.states)
             self.states[tile] = self.tiles.insert(tile, self.states[tile], places, rows)
         if self.schedule.busy(tile):
-            running[pool.submit(self._segment, tile, self.schedule.slots(tile))] = tile
+            running[pool.submit(self._call, tile, self.schedule.slots(tile, self._most[tile]))] = tile
 
-    def _segment(self, tile: int, slots: Any) -> tuple[Any, Any]:
-        """In a thread of its own: the segment, and what it left on the device."""
-        self.states[tile], metrics = self.tiles.advance_tile(tile, self.states[tile], slots)
-        return jax.block_until_ready((self.states[tile], metrics))
+    def _call(self, tile: int, slots: Any) -> tuple[Any, Any]:
+        """In a thread of its own: a compiled call, and what it left on the device."""
+        start, before = time.perf_counter(), self.schedule.updates_at(tile)
+        states, metrics = jax.block_until_ready(self.tiles.advance_tile(tile, self.states[tile], slots))
+        self.states[tile] = states
+        most, seconds = int((slots.limit - before).max()), time.perf_counter() - start
+        self._most[tile] = max(1, min(int(most * CALL_SECONDS / seconds), 2 * self._most[tile]))
+        if self.evaluator:
+            metrics = self.evaluator(tile, states, metrics, slots, before)
+        return states, metrics
 
     def _end(self, tile: int, states: Any, metrics: Any, feed: Feed) -> None:
         done = self.schedule.record(tile, states, metrics)
@@ -96,7 +112,7 @@ class Loop:
 
     def _progress(self) -> Progress:
         schedule = self.schedule
-        limit = schedule.max_updates
+        limit = schedule.ends.max_updates
         return Progress(schedule.marks, schedule.done, schedule.begun, limit, self._seconds, *self._before)
 
 

@@ -8,6 +8,7 @@ from jax_ac import restoring, run_folder
 from jax_ac.budget import choose_updates
 from jax_ac.checks import check_positive
 from jax_ac.devices import check_devices
+from jax_ac.evaluator import check_every
 from jax_ac.hyperparams import or_defaults
 from jax_ac.lanes import Lanes, lay_out
 from jax_ac.memory import check_memory
@@ -18,6 +19,9 @@ from jax_ac.tiles import Tiles, make_tiles
 SEGMENT_UPDATES = 50
 """Updates in one compiled call: between two calls the host reports, and gives the places of finished lanes to others."""
 
+EVAL_EPISODES = 10
+"""Episodes of an evaluation while training, greedy and sampled each."""
+
 
 class Limits(NamedTuple):
     """How far and in what pieces lanes are trained: as `run` takes them."""
@@ -27,6 +31,8 @@ class Limits(NamedTuple):
     until_solved: bool = True
     segment_updates: int = SEGMENT_UPDATES
     tile_width: int | None = None
+    eval_every: int | None = None
+    eval_episodes: int = EVAL_EPISODES
 
 
 class Plan(NamedTuple):
@@ -72,7 +78,7 @@ def take_up(
     if tiles.fingerprint() != config.algorithm:
         _refuse_other_algorithm(path, config)
     with run_folder.locked(path):
-        records = restoring.records_of(path, restoring.shapes_of(algorithm))
+        records = restoring.records_of(path, restoring.shapes_of(algorithm, config))
         run_folder.write_config(path, config)
     return Plan(tiles, lanes, config, path, records)
 
@@ -82,6 +88,7 @@ def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits,
     check_algorithm(algorithm)
     max_updates = choose_updates(algorithm, limits.max_updates, limits.total_steps, name="max_updates")
     segment_updates = check_positive("segment_updates", limits.segment_updates)
+    check_every(algorithm, limits.eval_every, limits.eval_episodes, segment_updates)
     check_devices(devices)
     lanes = lay_out(seeds, or_defaults(hyperparams, algorithm.hyperparams))
     check_memory(algorithm, len(lanes.seed), max_updates)
@@ -98,6 +105,8 @@ def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits,
         until_solved=limits.until_solved,
         tile_width=tiles.width,
         segment_updates=segment_updates,
+        eval_every=limits.eval_every,
+        eval_episodes=limits.eval_episodes,
         made=run_folder.circumstances(),
     )
     return Plan(tiles, lanes, config)

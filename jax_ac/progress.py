@@ -59,13 +59,15 @@ class Progress(NamedTuple):
 class ProgressLine:
     """Shows each `Progress` that it is called with; a context manager."""
 
-    def __init__(self, console: Console):
-        self.console = console
+    def __init__(self, console: Console, headline: str = ""):
+        self.console, self.headline = console, headline
         live = console.is_terminal or console.is_jupyter
         self._live = Live(console=console, refresh_per_second=8, transient=True) if live else None
         self._next_line = time.monotonic() + QUIET_INTERVAL
 
     def __enter__(self) -> "ProgressLine":
+        if self.headline:
+            self.console.print(self.headline, highlight=False, soft_wrap=True)
         if self._live:
             self._live.start()
         return self
@@ -83,10 +85,10 @@ class ProgressLine:
 
 
 @contextlib.contextmanager
-def show(progress: Callable[[Progress], None] | bool) -> Iterator[Callable[[Progress], None]]:
+def show(progress: Callable[[Progress], None] | bool, headline: str = "") -> Iterator[Callable[[Progress], None]]:
     """What is to be called after each segment: a line on the standard error stream, the function given, or nothing."""
     if progress is True:
-        with ProgressLine(Console(stderr=True)) as line:
+        with ProgressLine(Console(stderr=True), headline) as line:
             yield line
     else:
         yield progress or (lambda _: None)

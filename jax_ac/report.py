@@ -9,6 +9,7 @@ import numpy as np
 from rich.table import Table
 
 from jax_ac import files, plots, stats
+from jax_ac.evaluator import Scores
 from jax_ac.results import Result
 
 
@@ -87,6 +88,12 @@ def table(result: Result, title: str) -> Table:
         "ran on",
         f"{spent.num_devices} device(s), {result.config.tile_width} lanes each, {spent.utilisation:.0%} of them live",
     )
+    for name in Scores._fields:
+        if hasattr(result.metrics, name):
+            last = stats.last_known(getattr(result.metrics, name))
+            rows.add_row(name.replace("_", " "), _spread(last[~np.isnan(last)]))
+    if spent.evaluating:
+        rows.add_row("evaluation", f"{result.config.eval_episodes} episodes each, {spent.evaluating:.1%} of the run time")
     if result.interrupted:
         rows.add_row("interrupted", "the numbers are those of the updates done until then")
     return rows

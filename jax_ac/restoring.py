@@ -8,10 +8,11 @@ import jax
 import numpy as np
 
 from jax_ac import recipes, run_folder
+from jax_ac.evaluator import Scores, with_scores
 from jax_ac.lanes import Lanes, lay_out
 from jax_ac.protocols import Algorithm
 from jax_ac.run_folder import Config, Records
-from jax_ac.schedule import Schedule, marks_of
+from jax_ac.schedule import Ends, Schedule, marks_of
 
 
 def algorithm_of(path: Path, config: Config, given: Algorithm | None) -> Algorithm:
@@ -41,12 +42,19 @@ def lanes_of(path: Path, config: Config, algorithm: Algorithm) -> Lanes:
         raise ValueError(f"the lanes in {path}/run.json are not what a run writes: {error}") from None
 
 
-def shapes_of(algorithm: Algorithm) -> tuple[Any, Any]:
+def ends_of(config: Config) -> Ends:
+    """Where the lanes of a run end."""
+    return Ends(config.max_updates, config.until_solved, config.segment_updates)
+
+
+def shapes_of(algorithm: Algorithm, config: Config) -> tuple[Any, Any]:
     """States ``[1, ...]`` and metrics ``[1, 0]`` of one lane; the axes of length 0 may have any (`store.read_sealed`)."""
     numbers = jax.tree.map(lambda _: jax.ShapeDtypeStruct((), np.float32), algorithm.hyperparams)
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = jax.eval_shape(algorithm.init, key, numbers)
     _, metrics = jax.eval_shape(algorithm.step, key, state, numbers)
+    if config.eval_every is not None:
+        metrics = with_scores(metrics, Scores(metrics.running_return, metrics.running_return))
     add_axis = lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype)
     return jax.tree.map(add_axis, state), jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, 0), leaf.dtype), metrics)
 
@@ -66,7 +74,7 @@ def restore(schedule: Schedule, records: Sequence[Records]) -> None:
         updates = marks_of(record.states).num_updates
         for row, key in enumerate(zip(record.setting.tolist(), record.seed.tolist(), strict=True)):
             lane = lane_of.get(key)
-            if lane is not None and updates[row] <= schedule.max_updates:
+            if lane is not None and updates[row] <= schedule.ends.max_updates:
                 best[lane] = max(best.get(lane, (0, 0, 0)), (int(updates[row]), i, row))
     for i, record in enumerate(records):
         chosen = [(lane, row) for lane, (_, which, row) in best.items() if which == i]

@@ -30,6 +30,7 @@ class Spent(NamedTuple):
       updates, env_steps: lane-updates and environment steps in that time.
       utilisation: lane-updates that trained a lane, over those that the tiles made room for.
       num_devices: where it ran.
+      evaluating: the part of the devices' time that evaluations took.
     """
 
     compile_seconds: float = 0.0
@@ -38,6 +39,7 @@ class Spent(NamedTuple):
     env_steps: int = 0
     utilisation: float = 1.0
     num_devices: int = 0
+    evaluating: float = 0.0
 
 
 class Result(NamedTuple):
@@ -94,11 +96,11 @@ class Result(NamedTuple):
         Raises:
           ValueError: if there is no such metric, or no lane has a value of it.
         """
-        if metric not in Metrics._fields:
-            raise ValueError(unknown_name("metric", metric, Metrics._fields))
+        if metric not in self.metrics._fields:
+            raise ValueError(unknown_name("metric", metric, self.metrics._fields))
         values = np.where(np.arange(len(self.metrics.running_return[0])) < self.marks.num_updates[:, None],
                           getattr(self.metrics, metric), np.nan)  # fmt: skip
-        last = np.array([row[~np.isnan(row)][-1] if (~np.isnan(row)).any() else -np.inf for row in values.astype(float)])
+        last = np.nan_to_num(stats.last_known(values.astype(float)), nan=-np.inf)
         last[self.marks.diverged_update >= 0] = -np.inf
         if not np.isfinite(last).any():
             raise ValueError(f"no lane has a value of {metric}.")
@@ -116,11 +118,11 @@ class Result(NamedTuple):
         """
         import xarray as xr
 
-        from jax_ac.evaluation import evaluate_lanes
+        from jax_ac.evaluation import evaluate_lanes, evaluation_key
 
         num_episodes = check_positive("num_episodes", num_episodes)
         states = (self.states.params, self.states.moments)
-        played = evaluate_lanes(self.algorithm, states, self.lanes.hyperparams, jax.random.key(seed), num_episodes, greedy)
+        played = evaluate_lanes(self.algorithm, states, self.lanes.hyperparams, evaluation_key(seed), num_episodes, greedy)
         dims = (*("setting", "seed")[-len(self.lanes.shape) :], "episode")
         described = {"episode_return": ("undiscounted return", "reward"), "episode_length": ("length", "steps")}
         begun = self.states.num_updates[:, None] > 0
@@ -144,6 +146,8 @@ class Result(NamedTuple):
         if len(known):
             quartiles = np.quantile(known, [0.25, 0.5, 0.75])
             lines.append("Running return at the end: median {1:,.1f}, quartiles {0:,.1f} to {2:,.1f}.".format(*quartiles))
+        if self.spent.run_seconds:
+            lines.append(f"{self.spent.utilisation:.0%} of the places held a lane that was trained.")
         lines += self.quarantined()
         return "\n".join(lines)
 
@@ -187,8 +191,8 @@ class Result(NamedTuple):
         config = run_folder.read_config(path)
         algorithm = restoring.algorithm_of(path, config, algorithm)
         lanes = restoring.lanes_of(path, config, algorithm)
-        like = restoring.shapes_of(algorithm)
-        schedule = Schedule(lanes, (1, 1), (config.max_updates, config.until_solved), like)
+        like = restoring.shapes_of(algorithm, config)
+        schedule = Schedule(lanes, (1, 1), restoring.ends_of(config), like)
         restoring.restore(schedule, restoring.records_of(path, like))
         return Result(algorithm, config, lanes, schedule.marks, schedule.metrics, schedule.states, folder=path)
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from jax_ac import tracker_names
 from jax_ac.commands import Resume, checking
 from jax_ac.sweeping import announced, finish_sweep
 from jax_ac.trainer import finish, use_devices
@@ -10,17 +11,21 @@ from jax_ac.trainer import finish, use_devices
 def resume(command: Resume) -> int:
     """Runs the command. Returns the exit status."""
     with checking():
+        tracker_names.check(command.tracker)
         use_devices()
         from jax_ac.plans import take_up
-        from jax_ac.runs import execute
+        from jax_ac.runs import Host, execute
 
         seeds, updates, steps = command.seeds, command.max_updates, command.total_steps
-        plans = [take_up(path, seeds=seeds, max_updates=updates, total_steps=steps) for path in _folders(command.path)]
+        folders = _folders(command.path)
+        plans = [take_up(path, seeds=seeds, max_updates=updates, total_steps=steps) for path in folders]
+        hosts = [Host(trackers=tracker_names.make(command.tracker, path)) for path in folders]
     config = plans[0].config
     title = f"{config.env}, {len(config.seeds)} seeds"
     if len(plans) > 1 or len(plans[0].lanes.shape) > 1:
-        return finish_sweep((execute(announced(plan)) for plan in plans), command.path, title)
-    return finish(execute(announced(plans[0])), title)
+        results = (execute(announced(plan), host) for plan, host in zip(plans, hosts, strict=True))
+        return finish_sweep(results, command.path, title)
+    return finish(execute(announced(plans[0]), hosts[0]), title)
 
 
 def _folders(path: Path) -> list[Path]:

@@ -51,7 +51,7 @@ class Config(NamedTuple):
       solved_at: its threshold, or None.
       hyperparams: a number each, or a list of them, one per setting.
       seeds: in order.
-      max_updates, until_solved, tile_width, segment_updates: as `run` takes them.
+      max_updates, until_solved, tile_width, segment_updates, eval_every, eval_episodes: as `run` takes them.
       made: when, with which versions, on what device, at which git commit, by which command.
     """
 
@@ -65,6 +65,8 @@ class Config(NamedTuple):
     until_solved: bool
     tile_width: int
     segment_updates: int
+    eval_every: int | None
+    eval_episodes: int
     made: dict[str, Any]
 
 
@@ -129,9 +131,10 @@ def read_config(path: Path) -> Config:
         if not isinstance(said[name], kinds) or (isinstance(said[name], bool) and kinds is not bool):
             raise ValueError(f"{path / CONFIG} is not what a run writes: {name} is {said[name]!r:.60}.")
     config = Config(**said)
-    for name in ("max_updates", "tile_width", "segment_updates"):
+    for name in ("max_updates", "tile_width", "segment_updates", "eval_every", "eval_episodes"):
         try:
-            check_positive(name, said[name])
+            if said[name] is not None:
+                check_positive(name, said[name])
         except ValueError as error:
             raise ValueError(f"{path / CONFIG} is not what a run writes: {error}") from None
     return config
@@ -139,7 +142,8 @@ def read_config(path: Path) -> Config:
 
 KINDS: dict[str, Any] = {
     "recipe": str | None, "algorithm": str, "env": str, "solved_at": float | int | None, "hyperparams": dict, "seeds": list,
-    "max_updates": int, "until_solved": bool, "tile_width": int, "segment_updates": int, "made": dict,
+    "max_updates": int, "until_solved": bool, "tile_width": int, "segment_updates": int, "eval_every": int | None,
+    "eval_episodes": int, "made": dict,
 }  # fmt: skip
 
 

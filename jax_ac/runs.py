@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jax_ac import dataset, restoring, run_folder
+from jax_ac import dataset, memory, restoring, run_folder
+from jax_ac.evaluator import Evaluator
 from jax_ac.loop import Loop
-from jax_ac.plans import SEGMENT_UPDATES, Limits, Plan, new_plan, prepare, take_up
+from jax_ac.plans import EVAL_EPISODES, SEGMENT_UPDATES, Limits, Plan, new_plan, prepare, take_up
 from jax_ac.progress import Progress, show
 from jax_ac.protocols import Algorithm
 from jax_ac.results import Result
@@ -39,6 +40,8 @@ def run(
     total_steps: int | None = None,
     hyperparams: Any = None,
     until_solved: bool = True,
+    eval_every: int | None = None,
+    eval_episodes: int = EVAL_EPISODES,
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | bool = True,
     trackers: Sequence[Tracker] = (),
@@ -60,6 +63,9 @@ def run(
       total_steps: the limit per lane in environment steps: a multiple of those of an update.
       hyperparams: the algorithm's NamedTuple, scalar or ``[H]`` leaves; its defaults where None.
       until_solved: whether a solved lane is done, also where the algorithm itself would go on.
+      eval_every: after how many updates, a multiple of `segment_updates`, a lane is evaluated, and where it ends; None: not.
+        The metrics then have `greedy_return` and `sampled_return` (`evaluator.Scores`), NaN where nothing was evaluated.
+      eval_episodes: episodes of an evaluation, greedy and sampled each; all agents have the same chances.
       out: a folder for the run (`run_folder`), from which `resume` goes on if it is interrupted or killed.
       progress: True shows a line while it works; a function is called with `Progress` after each segment instead.
       trackers: told of every segment (`trackers`).
@@ -74,7 +80,7 @@ def run(
       OSError: if the run cannot be saved any more; what was saved before is whole.
     """
     host = Host(progress, trackers, save_seconds)
-    limits = Limits(max_updates, total_steps, until_solved, segment_updates, tile_width)
+    limits = Limits(max_updates, total_steps, until_solved, segment_updates, tile_width, eval_every, eval_episodes)
     if out is not None:
         return execute(prepare(out, algorithm, seeds, hyperparams, limits, devices), host)
     return execute(new_plan(algorithm, seeds, hyperparams, limits, devices), host)
@@ -132,13 +138,29 @@ def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
 def _train(plan: Plan, host: Host) -> Result:
     tiles, lanes, config, folder, records = plan
     start = time.perf_counter()
-    states, metrics = tiles.compile()
-    compile_seconds = time.perf_counter() - start
-    limits, num_tiles = (config.max_updates, config.until_solved), (len(tiles.devices), tiles.width)
-    schedule = Schedule(lanes, num_tiles, limits, (states[0], metrics[0]))
+    states, _ = tiles.compile()
+    like = restoring.shapes_of(tiles.algorithm, config)
+    schedule = Schedule(lanes, (len(tiles.devices), tiles.width), restoring.ends_of(config), like)
     restoring.restore(schedule, records)
-    loop = Loop(tiles, schedule, list(states), Saver(folder, schedule, host.save_seconds) if folder else None)
-    with Feed(host.trackers, lanes, config) as feed, show(host.progress) as line:
+    evaluator = None
+    if config.eval_every is not None:
+        evaluator = Evaluator(tiles, config.eval_every, config.eval_episodes, schedule.ended)
+        evaluator.compile(states)
+    compile_seconds = time.perf_counter() - start
+    saver = Saver(folder, schedule, host.save_seconds) if folder else None
+    loop = Loop(tiles, schedule, list(states), saver, evaluator)
+    with Feed(host.trackers, lanes, config) as feed, show(host.progress, _headline(plan)) as line:
         interrupted = loop.run(feed, line)
     kept = (schedule.marks, schedule.metrics, schedule.states)
     return Result(tiles.algorithm, config, lanes, *kept, loop.spent(compile_seconds), interrupted, folder)
+
+
+def _headline(plan: Plan) -> str:
+    """What is about to be trained, where, and the memory that it will take."""
+    tiles, config, num_lanes = plan.tiles, plan.config, len(plan.lanes.seed)
+    results = memory.mebibytes(memory.result_bytes(tiles.algorithm, num_lanes, config.max_updates))
+    each = memory.mebibytes(memory.tile_bytes(tiles.algorithm, tiles.width, tiles.num_updates))
+    return (
+        f"{num_lanes:,} lanes x {config.max_updates:,} updates, {tiles.width} lanes at once on each of {len(tiles.devices)} "
+        f"devices; memory: results {results}, each device up to {each}"
+    )

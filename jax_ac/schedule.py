@@ -39,6 +39,20 @@ class Done(NamedTuple):
     steps_before: np.ndarray
 
 
+class Ends(NamedTuple):
+    """Where lanes end.
+
+    Attributes:
+      max_updates: the limit per lane.
+      until_solved: whether a solved lane is done, at the end of the segment.
+      segment_updates: K; a segment of a lane is its updates from one multiple of K to the next.
+    """
+
+    max_updates: int
+    until_solved: bool
+    segment_updates: int
+
+
 class Schedule:
     """Hands L lanes to the places of D tiles, in order, and keeps what comes back.
 
@@ -46,8 +60,7 @@ class Schedule:
 
     Attributes:
       lanes: all lanes of the run.
-      max_updates: the limit per lane.
-      until_solved: whether a solved lane is done.
+      ends: where they end.
       lane_at: int ``[D, W]``, the lane at each place; -1 where the place is idle.
       begun, done: bool ``[L]``; the lanes that have not begun are pending.
       marks: leaves ``[L]``.
@@ -55,16 +68,16 @@ class Schedule:
       states: leaves ``[L, ...]``: of lanes that are done the final state, of others the one last kept (`keep`).
     """
 
-    def __init__(self, lanes: Lanes, tiles: tuple[int, int], limits: tuple[int, bool], like: tuple[TrainState, Metrics]):
-        """`tiles`: D and W; `limits`: max_updates and until_solved; `like`: states and metrics of a tile, for the types."""
+    def __init__(self, lanes: Lanes, tiles: tuple[int, int], ends: Ends, like: tuple[TrainState, Metrics]):
+        """`tiles`: D and W; `like`: states and metrics of a tile, for the types."""
         num_lanes = len(lanes.seed)
         self.lanes = lanes
-        self.max_updates, self.until_solved = limits
+        self.ends = ends
         self.lane_at = np.full(tiles, -1)
         self.begun, self.done = np.zeros(num_lanes, bool), np.zeros(num_lanes, bool)
         states, metrics = like
         self.states = jax.tree.map(lambda leaf: np.zeros((num_lanes, *leaf.shape[1:]), leaf.dtype), states)
-        self.metrics = jax.tree.map(lambda leaf: _blank_rows(leaf, num_lanes, self.max_updates), metrics)
+        self.metrics = jax.tree.map(lambda leaf: _blank_rows(leaf, num_lanes, ends.max_updates), metrics)
         self.marks = _no_marks(num_lanes)
         self._waiting = deque(range(num_lanes))
         self._fresh = np.zeros(tiles, bool)
@@ -107,14 +120,24 @@ class Schedule:
         """Whether a lane is in the tile."""
         return bool((self.lane_at[tile] >= 0).any())
 
-    def slots(self, tile: int) -> Slots:
-        """What a tile is told about its places, for the next segment."""
-        lane = np.maximum(self.lane_at[tile], 0)
+    def updates_at(self, tile: int) -> np.ndarray:
+        """Updates done by the lane at each place, ``[W]``; 0 where the place is idle."""
+        lane = self.lane_at[tile]
+        return np.where(lane >= 0, self.marks.num_updates[lane], 0)
+
+    def slots(self, tile: int, most: int | None = None) -> Slots:
+        """What a tile is told about its places: to do the rest of each lane's segment, but not more than `most` updates."""
+        lane, per_segment = np.maximum(self.lane_at[tile], 0), self.ends.segment_updates
+        before = self.updates_at(tile)
+        border = (before // per_segment + 1) * per_segment
+        limit = np.minimum(border, self.ends.max_updates)
+        if most is not None:
+            limit = np.minimum(limit, before + most)
         return Slots(
             seed=self.lanes.seed[lane],
             hyperparams=jax.tree.map(lambda column: column[lane], self.lanes.hyperparams),
             fresh=self._fresh[tile].copy(),
-            limit=np.where(self.lane_at[tile] >= 0, self.max_updates, 0).astype(np.int32),
+            limit=np.where(self.lane_at[tile] >= 0, limit, 0).astype(np.int32),
         )
 
     def record(self, tile: int, states: TrainState, metrics: Metrics) -> Done:
@@ -124,7 +147,7 @@ class Schedule:
         before, steps_before = self.marks.num_updates[lanes], self.marks.env_steps[lanes]
         for kept, new in zip(self.metrics, map(np.asarray, metrics), strict=True):
             for place, lane, start in zip(places, lanes, before, strict=True):
-                count = min(new.shape[1], self.max_updates - start)
+                count = min(new.shape[1], self.ends.max_updates - start)
                 kept[lane, start : start + count] = new[place, :count]
         for kept, new in zip(self.marks, marks_of(states), strict=True):
             kept[lanes] = new[places]
@@ -141,11 +164,14 @@ class Schedule:
 
     def _finish(self, lanes: np.ndarray) -> np.ndarray:
         """Marks those of the lanes that are done. Returns which, ``[n]``."""
-        solved = self.until_solved & (self.marks.solved_update[lanes] >= 0)
-        at_limit = self.marks.num_updates[lanes] >= self.max_updates
-        finished = self.marks.frozen[lanes] | solved | at_limit
-        self.done[lanes] = finished
-        return finished
+        self.done[lanes] = self.ended(Marks(*(mark[lanes] for mark in self.marks)))
+        return self.done[lanes]
+
+    def ended(self, marks: Marks) -> np.ndarray:
+        """Which lanes with these marks are done, ``[n]``."""
+        at_border = marks.num_updates % self.ends.segment_updates == 0
+        solved = self.ends.until_solved & (marks.solved_update >= 0) & at_border
+        return marks.frozen | solved | (marks.num_updates >= self.ends.max_updates)
 
 
 def _no_marks(num_lanes: int) -> Marks:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jax_ac import files, tuning
+from jax_ac import files, tracker_names, tuning
 from jax_ac.commands import Plan, Sweep, checking
-from jax_ac.trainer import INTERRUPTED, assemble, find_env, is_tuned, say, updates_of
+from jax_ac.trainer import INTERRUPTED, assemble, find_env, is_tuned, limits_of, say, updates_of
 
 if TYPE_CHECKING:
     from jax_ac.plans import Plan as RunPlan
@@ -80,8 +80,8 @@ def _shown(value: Any) -> str:
 
 
 def _sweep(command: Sweep, plan: Plan, programs: list[Program], out: Path) -> int:
-    from jax_ac.plans import Limits, prepare
-    from jax_ac.runs import execute
+    from jax_ac.plans import prepare
+    from jax_ac.runs import Host, execute
 
     num_settings = len(programs) * len(programs[0].hyperparams[0])
     title = f"{command.env}, {command.algorithm}, {num_settings} settings x {command.seeds} seeds"
@@ -92,9 +92,10 @@ def _sweep(command: Sweep, plan: Plan, programs: list[Program], out: Path) -> in
         plans = []
         for program in programs:
             folder = out / ",".join(f"{name}={_shown(value)}" for name, value in program.shapes.items())
-            limits = Limits(program.updates, until_solved=False)
-            plans.append(prepare(folder, program.algorithm, command.seeds, program.hyperparams, limits))
-    return finish_sweep((execute(announced(plan)) for plan in plans), out, title)
+            limits = limits_of(command, program.updates, until_solved=False)
+            prepared = prepare(folder, program.algorithm, command.seeds, program.hyperparams, limits)
+            plans.append((prepared, Host(trackers=tracker_names.make(command.tracker, folder))))
+    return finish_sweep((execute(announced(plan), host) for plan, host in plans), out, title)
 
 
 def announced(plan: "RunPlan") -> "RunPlan":

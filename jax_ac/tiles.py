@@ -8,6 +8,7 @@ optax.adam, whose bits then differed.)
 
 import functools
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -16,13 +17,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_ac import tree
+from jax_ac import memory, tree
 from jax_ac.checks import check_positive
 from jax_ac.protocols import Algorithm
 from jax_ac.types import PyTree, TrainState
 
-DEFAULT_WIDTH = {"cpu": 16}
-"""Lanes per tile: on a CPU core few enough that an update's activations stay in its cache."""
+MOST_LANES = {"cpu": 16}
+"""Lanes per tile at most: on a CPU core few enough that an update's activations stay in its cache; elsewhere `MANY`."""
+
+MANY = 256
 
 
 class Slots(NamedTuple):
@@ -127,8 +130,15 @@ def make_tiles(
     devices = tuple(jax.local_devices() if devices is None else devices)
     if not devices:
         raise ValueError("devices must hold at least one device, got none.")
-    width = DEFAULT_WIDTH.get(devices[0].platform, 256) if width is None else check_positive("tile_width", width)
+    width = default_width(algorithm, devices[0], num_updates) if width is None else check_positive("tile_width", width)
     return Tiles(algorithm, devices[: -(-num_lanes // width)], width, num_updates)
+
+
+def default_width(algorithm: Algorithm, device: Any, num_updates: int) -> int:
+    """Lanes per tile: a power of 2, as many as the device computes well at once and has room for in half of its memory."""
+    room = memory.of_device(device) / 2 / memory.tile_bytes(algorithm, 1, num_updates)
+    most = MOST_LANES.get(device.platform, MANY)
+    return most if room >= most else 2 ** max(0, math.floor(math.log2(max(room, 1))))
 
 
 def gather(tiles: Sequence[PyTree]) -> PyTree:

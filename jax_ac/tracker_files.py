@@ -1,8 +1,8 @@
 """Trackers that write files: one row per lane and update, appended after each segment.
 
 A row holds `setting`, `seed` and `update`, the lane's environment steps up to the end of that update (`total_env_steps`),
-and every metric (`types.Metrics`). All float32 numbers are written exactly. The description of the run is written beside the
-file, with ``.config.json`` behind its name.
+and every metric (`types.Metrics`; in a run that is evaluated `evaluator.Scores` as well). All float32 numbers are written
+exactly. The description of the run is written beside the file, with ``.config.json`` behind its name.
 
 A file that exists is continued: a last line that a killed run left half-written is cut off, whole lines are kept. After a
 resume from a checkpoint a row of one setting, seed and update may appear twice; both are equal.
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from jax_ac import files
+from jax_ac.evaluator import Scores
 from jax_ac.trackers import Segment, Tracker, per_lane
 from jax_ac.types import Metrics
 
@@ -26,14 +27,14 @@ class Format(NamedTuple):
     """How rows become lines.
 
     Attributes:
-      opening: the first line, or what every first line begins with.
+      opening: ``(columns) -> the first line, or what every first line begins with``.
       columns: ``(first line) -> names of the columns``.
-      line: ``(values of one row) -> line``, without the line's end.
+      line: ``(columns, values of one row) -> line``, without the line's end.
     """
 
-    opening: str
+    opening: Callable[[tuple[str, ...]], str]
     columns: Callable[[str], Iterable[str]]
-    line: Callable[[tuple[Any, ...]], str]
+    line: Callable[[tuple[str, ...], tuple[Any, ...]], str]
 
 
 def jsonl(path: str | Path) -> Tracker:
@@ -41,7 +42,7 @@ def jsonl(path: str | Path) -> Tracker:
 
     `begin` raises ValueError if the file cannot be written, or holds something else than such rows.
     """
-    return _LineFile(Path(path), Format('{"setting": ', _json_columns, _json_line))
+    return _LineFile(Path(path), Format(lambda columns: '{"setting": ', _json_columns, _json_line))
 
 
 def csv(path: str | Path) -> Tracker:
@@ -49,7 +50,9 @@ def csv(path: str | Path) -> Tracker:
 
     `begin` raises ValueError if the file cannot be written, or has other columns.
     """
-    return _LineFile(Path(path), Format(",".join(COLUMNS) + "\n", lambda header: header.split(","), _csv_line))
+    return _LineFile(
+        Path(path), Format(lambda columns: ",".join(columns) + "\n", lambda header: header.split(","), _csv_line)
+    )
 
 
 class _LineFile:
@@ -58,19 +61,21 @@ class _LineFile:
     def __init__(self, path: Path, form: Format):
         self._path = path
         self._form = form
+        self._columns = COLUMNS
 
     def begin(self, config: Mapping[str, Any]) -> None:
+        self._columns = COLUMNS if config.get("eval_every") is None else (*COLUMNS, *Scores._fields)
         beside = self._path.with_name(f"{self._path.name}.config.json")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a+b") as file:
-                _continue(file, self._path, self._form)
+                _continue(file, self._path, self._form, self._columns)
             files.write_whole(beside, lambda temporary: temporary.write_text(json.dumps(dict(config), indent=2) + "\n"))
         except OSError as error:
             raise ValueError(f"cannot write to the file {self._path}: {error.strerror or error}.") from None
 
     def log(self, segment: Segment) -> None:
-        text = "".join(self._form.line(row) + "\n" for row in _rows(segment))
+        text = "".join(self._form.line(self._columns, row) + "\n" for row in _rows(segment))
         with self._path.open("ab") as file:
             file.write(text.encode())
 
@@ -78,23 +83,23 @@ class _LineFile:
         pass
 
 
-def _continue(file: BinaryIO, path: Path, form: Format) -> None:
+def _continue(file: BinaryIO, path: Path, form: Format, expected: tuple[str, ...]) -> None:
     """Cuts a half-written line off, and begins an empty file; ValueError, with nothing changed, if it is another's."""
     size = _whole_lines(file)
     file.seek(0)
-    first = file.readline()
+    first, opening = file.readline(), form.opening(expected)
     if size:
         columns = list(form.columns(first.decode(errors="replace").rstrip("\r\n")))
-        ours = columns == list(COLUMNS)
+        ours = columns == list(expected)
     else:
         columns = []
-        ours = _may_begin(first.decode(errors="replace"), form.opening)
+        ours = _may_begin(first.decode(errors="replace"), opening)
     if not ours:
         found = f"has the columns {', '.join(columns)}" if columns else "holds something else"
-        raise ValueError(f"{path} {found}, where a tracker would write {', '.join(COLUMNS)}; name another file.")
+        raise ValueError(f"{path} {found}, where a tracker would write {', '.join(expected)}; name another file.")
     file.truncate(size)
-    if not size and form.opening.endswith("\n"):
-        file.write(form.opening.encode())
+    if not size and opening.endswith("\n"):
+        file.write(opening.encode())
 
 
 def _may_begin(fragment: str, opening: str) -> bool:
@@ -116,7 +121,7 @@ def _whole_lines(file: BinaryIO) -> int:
 
 
 def _rows(segment: Segment) -> Iterator[tuple[Any, ...]]:
-    """The values of `COLUMNS`, update by update of each lane; None where there is no number."""
+    """The values of the columns, update by update of each lane; None where there is no number."""
     for curve in per_lane(segment):
         lane = (curve.config["setting"], curve.config["seed"])
         columns = [curve.update.tolist(), *(values.tolist() for values in curve.numbers.values())]
@@ -132,9 +137,9 @@ def _json_columns(line: str) -> Iterable[str]:
     return row if isinstance(row, dict) else ()
 
 
-def _json_line(row: tuple[Any, ...]) -> str:
-    return json.dumps(dict(zip(COLUMNS, row, strict=True))).replace("Infinity", "1e999")
+def _json_line(columns: tuple[str, ...], row: tuple[Any, ...]) -> str:
+    return json.dumps(dict(zip(columns, row, strict=True))).replace("Infinity", "1e999")
 
 
-def _csv_line(row: tuple[Any, ...]) -> str:
+def _csv_line(columns: tuple[str, ...], row: tuple[Any, ...]) -> str:
     return ",".join("" if value is None else repr(value) for value in row)

@@ -37,7 +37,7 @@ class Feed:
         if not self.trackers:
             return
         lanes, num_updates = done.lanes, schedule.marks.num_updates[done.lanes] - done.before
-        columns = np.minimum(done.before[:, None] + np.arange(num_updates.max()), schedule.max_updates - 1)
+        columns = np.minimum(done.before[:, None] + np.arange(num_updates.max()), schedule.ends.max_updates - 1)
         segment = Segment(
             setting=self.lanes.setting[lanes],
             seed=self.lanes.seed[lanes],

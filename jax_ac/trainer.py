@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jax_ac import files, tuning
+from jax_ac import files, tracker_names, tuning
 from jax_ac.commands import Common, Train, checking, env_params
 
 if TYPE_CHECKING:
+    from jax_ac.plans import Limits
     from jax_ac.protocols import Algorithm
     from jax_ac.results import Result
     from jax_ac.types import Env
@@ -40,14 +41,15 @@ def train(command: Train, setting: tuning.Setting) -> int:
 
 
 def _train(command: Train, algorithm: "Algorithm", updates: int, until_solved: bool, out: Path) -> int:
-    from jax_ac.plans import Limits, prepare
-    from jax_ac.runs import execute
+    from jax_ac.plans import prepare
+    from jax_ac.runs import Host, execute
 
     title = f"{command.env}, {command.algorithm}, {command.seeds} seeds"
     say(f"{title}{is_tuned(command)}: compiling ...")
     with checking():
-        plan = prepare(out, algorithm, command.seeds, None, Limits(updates, until_solved=until_solved))
-    return finish(execute(plan), title)
+        trackers = tracker_names.make(command.tracker, out)
+        plan = prepare(out, algorithm, command.seeds, None, limits_of(command, updates, until_solved))
+    return finish(execute(plan, Host(trackers=trackers)), title)
 
 
 def say(text: str) -> None:
@@ -111,6 +113,14 @@ def updates_of(command: Common, algorithm: "Algorithm") -> int:
 
     given = command.max_updates if command.total_steps or command.max_updates else DEFAULT_UPDATES
     return choose_updates(algorithm, given, command.total_steps, name="max_updates")
+
+
+def limits_of(command: Common, updates: int, until_solved: bool) -> "Limits":
+    """How far and in what pieces lanes are trained."""
+    from jax_ac.plans import Limits
+
+    given = {"tile_width": command.tile_width, "eval_every": command.eval_every, "eval_episodes": command.eval_episodes}
+    return Limits(updates, until_solved=until_solved, **given)
 
 
 def is_tuned(command: Common) -> str:

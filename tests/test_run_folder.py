@@ -100,6 +100,18 @@ def test_a_run_is_extended(folder, keras):
     assert_is(Result.load(folder), longer)
 
 
+def test_a_run_whose_limit_was_within_a_segment_is_extended(cartpole, tmp_path):
+    """Lanes that were solved, where the algorithm goes on, end where they would have ended."""
+    algorithm = jax_ac.keras_actor_critic(cartpole._replace(solved_at=11.0), stop_when_solved=False)
+    options = {"segment_updates": 5, "tile_width": WIDTH, "progress": False}
+    whole = run(algorithm, 8, max_updates=30, **options)
+    short = run(algorithm, 8, max_updates=13, out=tmp_path / "run", **options)
+    solved = short.marks.solved_update >= 10
+    assert solved.any()  # in the segment that the limit cut
+    extended = resume(tmp_path / "run", algorithm, max_updates=30, **QUICK)
+    assert_is(extended, (whole.states, whole.metrics))
+
+
 def test_a_sweep_is_resumed(tmp_path):
     env = jax_ac.make_env("CartPole-v1", gravity=9.0)
     algorithm = jax_ac.a2c(env, 2, 4)
@@ -272,6 +284,10 @@ MALFORMED = [
     ({"tile_width": 0}, "tile_width must be at least 1, got 0"),
     ({"tile_width": "4"}, "tile_width is '4'"),
     ({"segment_updates": 0}, "segment_updates must be at least 1, got 0"),
+    ({"eval_every": 0}, "eval_every must be at least 1, got 0"),
+    ({"eval_every": 2.5}, "eval_every is 2.5"),
+    ({"eval_episodes": None}, "eval_episodes is None"),
+    ({"eval_episodes": -1}, "eval_episodes must be at least 1, got -1"),
     ({"made": 3}, "made is 3"),
     ({"env": None}, "env is None"),
     ({"algorithm": 3}, "algorithm is 3"),

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 import jax_ac
+from jax_ac import loop
+from jax_ac.lanes import lay_out
 from jax_ac.progress import Progress
 from jax_ac.runs import run
+from jax_ac.schedule import Ends, Schedule
 
 WIDTH = 4  # places: 2 devices x 4 lanes, so that 20 lanes must wait for each other
 MAX_UPDATES = 40
@@ -56,6 +59,28 @@ def test_run_is_train_many(easy, expected, segment_updates, num_devices):
     assert (result.spent.num_devices, result.config.tile_width, result.interrupted) == (num_devices, WIDTH, False)
     assert result.spent.env_steps == expected[0].env_steps.sum()
     jax.tree.map(np.testing.assert_array_equal, result.states, jax.device_get(expected[0]))
+
+
+def test_calls_of_a_segment_in_parts_change_no_bits(easy, expected, monkeypatch):
+    """Where an update takes long, a compiled call does less than a segment: here one update each."""
+    monkeypatch.setattr(loop, "CALL_SECONDS", 0.0)
+    calls = []
+    options = {"max_updates": MAX_UPDATES, "segment_updates": 7, "tile_width": WIDTH, "progress": calls.append}
+    assert_run_is(run(easy, 20, **options), expected)
+    assert len(calls) > MAX_UPDATES
+
+
+def test_a_segment_ends_at_a_multiple_of_its_length(easy):
+    """By hand: 4 places, lanes with 0, 3, 5 and 9 updates, segments of 5, at most 11 updates."""
+    lanes = lay_out(4, easy.hyperparams)
+    like = (jax.eval_shape(easy.init, jax.random.key(0), easy.hyperparams), None)
+    schedule = Schedule(lanes, (1, 4), Ends(11, True, 5), jax.tree.map(lambda leaf: leaf, like))
+    schedule.marks.num_updates[:] = [0, 3, 5, 9]
+    schedule.refill(0)
+    assert schedule.slots(0).limit.tolist() == [5, 5, 10, 10]
+    assert schedule.slots(0, most=3).limit.tolist() == [3, 5, 8, 10]
+    schedule.marks.num_updates[3] = 10
+    assert schedule.slots(0).limit.tolist() == [5, 5, 10, 11]
 
 
 def test_order_of_lanes(easy, expected):

@@ -1,0 +1,94 @@
+"""Evaluation within a run: the scores are those of the agents of that moment, and change nothing else."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jax_ac
+from jax_ac.evaluation import evaluate, evaluation_key
+from jax_ac.evaluator import Scores
+from jax_ac.runs import run
+
+WIDTH, LANES, MAX_UPDATES, EPISODES = 4, 12, 35, 3
+OPTIONS = {"max_updates": MAX_UPDATES, "segment_updates": 5, "tile_width": WIDTH, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def easy(cartpole):
+    """Solved, at different times, within the updates of a test."""
+    return jax_ac.keras_actor_critic(cartpole._replace(solved_at=14.0))
+
+
+@pytest.fixture(scope="module")
+def evaluated(easy):
+    return run(easy, LANES, eval_every=10, eval_episodes=EPISODES, **OPTIONS)
+
+
+def test_the_scores_are_those_of_the_agents_of_that_moment(easy, evaluated):
+    """Against lanes trained up to that update, and played one agent at a time."""
+    for lane in (0, 5, 11):
+        ended = evaluated.marks.num_updates[lane]
+        expected = {name: np.full(MAX_UPDATES, np.nan) for name in Scores._fields}
+        for updates in sorted({*range(10, ended + 1, 10), int(ended)}):
+            states, _ = jax_ac.train_many(easy, [lane], updates, tile_width=WIDTH)
+            params = jax.tree.map(lambda leaf: leaf[0], states.params)
+            for name, greedy in zip(Scores._fields, (True, False), strict=True):
+                played = evaluate(easy, params, None, easy.hyperparams, evaluation_key(0), EPISODES, greedy)
+                expected[name][updates - 1] = np.mean(played.episode_return)
+        for name, row in expected.items():
+            np.testing.assert_allclose(getattr(evaluated.metrics, name)[lane], row, rtol=1e-6, err_msg=name)
+            np.testing.assert_array_equal(evaluated.data[name].values[lane], getattr(evaluated.metrics, name)[lane])
+
+
+def test_greedy_and_drawn_actions_differ(evaluated):
+    greedy, drawn = (getattr(evaluated.metrics, name) for name in Scores._fields)
+    known = ~np.isnan(greedy)
+    np.testing.assert_array_equal(known, ~np.isnan(drawn))
+    assert (greedy[known] != drawn[known]).mean() > 0.9
+    assert (greedy[known] >= 1).all()
+
+
+def test_nothing_else_changes(easy, evaluated):
+    plain = run(easy, LANES, **OPTIONS)
+    for name in plain.metrics._fields:
+        np.testing.assert_array_equal(getattr(evaluated.metrics, name), getattr(plain.metrics, name), err_msg=name)
+    jax.tree.map(np.testing.assert_array_equal, evaluated.states, plain.states)
+    assert 0 < evaluated.spent.evaluating < 1
+    assert plain.spent.evaluating == 0
+
+
+def test_the_same_bits_when_cut_and_on_one_device(easy, evaluated, tmp_path):
+    calls = []
+
+    def stop(progress):
+        calls.append(progress)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+
+    options = OPTIONS | {"progress": stop}
+    stopped = run(easy, LANES, eval_every=10, eval_episodes=EPISODES, out=tmp_path / "run", save_seconds=0.0, **options)
+    assert stopped.interrupted
+    finished = jax_ac.resume(tmp_path / "run", easy, progress=False, devices=jax.local_devices()[:1])
+    jax.tree.map(np.testing.assert_array_equal, finished.metrics, evaluated.metrics)
+    jax.tree.map(np.testing.assert_array_equal, jax_ac.Result.load(tmp_path / "run", easy).metrics, evaluated.metrics)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"eval_every": 7}, "eval_every must be a multiple of the 5 updates of a segment, such as 5, got 7"),
+        ({"eval_every": 0}, "eval_every must be at least 1, got 0"),
+        ({"eval_every": 5, "eval_episodes": 0}, "eval_episodes must be at least 1, got 0"),
+    ],
+)
+def test_what_cannot_be(easy, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        run(easy, 2, **OPTIONS, **arguments)
+
+
+def test_an_environment_without_a_time_limit_is_refused():
+    step = lambda key, state, action: (state, state, jnp.float32(1), jnp.bool_(False), jnp.bool_(False))
+    env = jax_ac.make_env(jax_ac.Functions(lambda key: (jnp.zeros(1), jnp.zeros(1)), step, jax_ac.Discrete(2)))
+    with pytest.raises(ValueError, match="has no time limit"):
+        run(jax_ac.a2c(env, 2, 4), 2, eval_every=5, **OPTIONS)
