@@ -49,10 +49,21 @@ def first_free(path: Path) -> Path:
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls `write` with a temporary path beside `path`, then moves the file there in one step."""
+    """Calls `write` with a temporary path beside `path`, then moves the file there in one step, also if power is cut."""
     temporary = path.with_name(f".{path.name}.partial")
     try:
         write(temporary)
+        flush(temporary)
         os.replace(temporary, path)
+        flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Waits until the disk has a file, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -4,6 +4,7 @@ A sealed folder holds the leaves (orbax), their names, and the SHA-256 digest of
 and moved there in one step.
 """
 
+import errno
 import hashlib
 import json
 import operator
@@ -16,11 +17,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from jax_ac import files
 from jax_ac.types import PyTree
 
 DIGESTS, MANIFEST, LEAVES = "digests.json", "manifest.json", "leaves"
 PARTIAL = ".partial"
 """How the names of folders end that are still being written."""
+
+ROOM = 2**18
+"""Bytes that a sealed folder takes beside its arrays, at most."""
 
 
 class Damaged(OSError, ValueError):
@@ -38,11 +43,15 @@ def write_sealed(folder: Path, tree: PyTree) -> None:
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
+        _check_room(temporary, sum(leaf.nbytes for leaf in leaves.values()))
         with _checkpointer() as checkpointer:  # orbax refuses arrays without elements
             checkpointer.save(temporary / LEAVES, {str(i): leaf for i, leaf in enumerate(leaves.values()) if leaf.size})
         (temporary / MANIFEST).write_text(json.dumps(_manifest(leaves)))
         (temporary / DIGESTS).write_text(json.dumps(_digests(temporary)))
+        for path in (*temporary.rglob("*"), temporary):
+            files.flush(path)
         os.rename(temporary, folder)
+        files.flush(folder.parent)
     except Exception as error:
         shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(error, OSError):
@@ -74,6 +83,12 @@ def read_sealed(folder: Path, like: PyTree) -> PyTree:
         for i, ((_, shape, _), like_leaf) in enumerate(zip(written, expected.values(), strict=True))
     ]
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
+def _check_room(folder: Path, size: int) -> None:
+    """Raises OSError if the disk has no room for so many bytes: orbax says the same, but in a hundred lines."""
+    if shutil.disk_usage(folder).free < size + ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _checkpointer() -> Any:
@@ -117,8 +132,8 @@ def next_folder(parent: Path) -> Path:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / DIGESTS)
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / DIGESTS)
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def _check_digests(folder: Path) -> None:
