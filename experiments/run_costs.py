@@ -1,6 +1,6 @@
 """What does a run cost beside its training? Segments, checkpoints, refilled places, memory.
 
-    python experiments/run_costs.py    # about 10 minutes on 2 cores
+    python experiments/run_costs.py    # about 20 minutes on 2 cores
 
 Prints a table and writes `results/run_costs.csv`:
 
@@ -8,8 +8,8 @@ Prints a table and writes `results/run_costs.csv`:
   runs of about a minute, interleaved, medians of 3; compilation apart.
 - until solved: 1,024 seeds of the Keras preset, time over what their updates would take in full tiles, at the updates per
   second of a run in which no lane stops.
-- memory: peak resident memory of 256 and of 2,048 lanes x 1,000 updates in processes of their own, against the estimate: the
-  smallest run's peak plus the results' own bytes.
+- many lanes: 32, 256 and 4,096 lanes x 2,000 updates in processes of their own, saved to a folder: lane-updates per second,
+  and the peak resident memory against the estimate: that of the run with 32 lanes, plus the bytes that results take more.
 """
 
 import csv
@@ -22,7 +22,8 @@ import time
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
-LANES, UPDATES, REPETITIONS = 128, 1500, 3
+LANES, UPDATES, REPETITIONS = 512, 2000, 3
+MANY = (32, 256, 4096)
 
 
 def keras():
@@ -73,32 +74,31 @@ def until_solved() -> list[list]:
 
 
 def peak(lanes: int) -> None:
-    """In a process of its own: prints the peak resident memory in bytes, and the bytes of the results."""
+    """In a process of its own: prints the peak resident memory and the results in bytes, and lane-updates per second."""
     import jax_ac
     from jax_ac.memory import result_bytes
 
     algorithm = keras()
-    jax_ac.run(algorithm, lanes, max_updates=1000, until_solved=False, progress=False)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, result_bytes(algorithm, lanes, 1000))
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"max_updates": UPDATES, "until_solved": False, "progress": False}
+        spent = jax_ac.run(algorithm, lanes, out=Path(folder) / "run", **options).spent
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(most, result_bytes(algorithm, lanes, UPDATES), spent.updates / spent.run_seconds)
 
 
-def memory() -> list[list]:
-    peaks = {}
-    for lanes in (32, 256, 2048):
+def many_lanes() -> list[list]:
+    found = {}
+    for lanes in MANY:
         command = [sys.executable, __file__, "peak", str(lanes)]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        peaks[lanes] = tuple(map(int, output.split()))
-    base = peaks[32][0] - peaks[32][1]
+        found[lanes] = tuple(map(float, output.split()))
+    base = found[MANY[0]][0] - found[MANY[0]][1]
     rows = []
-    for lanes, (measured, results) in peaks.items():
-        estimate = base + results
-        rows.append([f"peak memory, {lanes:,} lanes x 1,000 updates, MiB", f"{measured / 2**20:,.0f}"])
-        rows.append(
-            [
-                f"of which results, MiB; estimate over measured ({lanes:,})",
-                f"{results / 2**20:,.0f}; {estimate / measured:.2f}",
-            ]
-        )
+    for lanes, (measured, results, rate) in found.items():
+        name = f"{lanes:,} lanes x {UPDATES:,} updates"
+        sizes = f"{measured / 2**20:,.0f}, {results / 2**20:,.0f}, {(base + results) / measured:.2f}"
+        rows.append([f"{name}: peak memory, of it results (MiB), estimate over measured", sizes])
+        rows.append([f"{name}: lane-updates per second", f"{rate:,.0f}"])
     return rows
 
 
@@ -106,7 +106,7 @@ def main() -> None:
     if sys.argv[1:2] == ["peak"]:
         peak(int(sys.argv[2]))
         return
-    rows = [*overhead(), *until_solved(), *memory()]
+    rows = [*overhead(), *until_solved(), *many_lanes()]
     print("| what | figure |\n|---|---|\n" + "\n".join(f"| {what} | {figure} |" for what, figure in rows))
     with (RESULTS / "run_costs.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["what", "figure"], *rows])

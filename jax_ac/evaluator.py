@@ -99,8 +99,8 @@ class Evaluator:
 
 @partial(jax.jit, static_argnums=(4, 5))
 def _score(params: Any, moments: Any, hyperparams: Any, key: jax.Array, algorithm: Algorithm, num_episodes: int) -> Scores:
-    def mean_return(greedy: bool, *lane: Any) -> jax.Array:
-        return jnp.mean(evaluate(algorithm, *lane, key, num_episodes, greedy).episode_return)
+    def mean_return(greedy: bool, params: Any, moments: Any, hyperparams: Any) -> jax.Array:
+        return jnp.mean(evaluate(algorithm, params, moments, hyperparams, key, num_episodes, greedy).episode_return)
 
     lanes = (params, moments, hyperparams)
     return Scores(*(jax.vmap(partial(mean_return, greedy))(*lanes) for greedy in (True, False)))
