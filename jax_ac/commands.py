@@ -76,7 +76,7 @@ class Common:
     tile_width: int | None = None
     """Lanes trained at once on each device; chosen for the device if not given. Numbers depend on it in their last bits."""
     eval_every: int | None = None
-    """Play episodes with the agents after every so many updates (a multiple of 50) and at the end; not if not given."""
+    """Play episodes with the agents after every so many updates, and where they end; not if not given."""
     eval_episodes: int = 10
     """Episodes of an evaluation: so many with the most probable actions, and so many with drawn ones."""
     tracker: tyro.conf.UseAppendAction[tuple[str, ...]] = ()

@@ -1,5 +1,6 @@
 """Plans: what a run will train, checked before anything is compiled or written: a new run, or one that a folder holds."""
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +17,8 @@ from jax_ac.protocols import Algorithm, check_algorithm
 from jax_ac.run_folder import Config, Records
 from jax_ac.tiles import Tiles, make_tiles
 
-SEGMENT_UPDATES = 50
-"""Updates in one compiled call: between two calls the host reports, and gives the places of finished lanes to others."""
+SEGMENT_UPDATES = {True: 50, False: 200}
+"""Updates of a segment, until solved or not: at its end the places of finished lanes are given to others."""
 
 EVAL_EPISODES = 10
 """Episodes of an evaluation while training, greedy and sampled each."""
@@ -29,7 +30,7 @@ class Limits(NamedTuple):
     max_updates: int | None = None
     total_steps: int | None = None
     until_solved: bool = True
-    segment_updates: int = SEGMENT_UPDATES
+    segment_updates: int | None = None
     tile_width: int | None = None
     eval_every: int | None = None
     eval_episodes: int = EVAL_EPISODES
@@ -87,7 +88,7 @@ def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits,
     """What is to be trained, checked."""
     check_algorithm(algorithm)
     max_updates = choose_updates(algorithm, limits.max_updates, limits.total_steps, name="max_updates")
-    segment_updates = check_positive("segment_updates", limits.segment_updates)
+    segment_updates = _segment_updates(limits)
     check_every(algorithm, limits.eval_every, limits.eval_episodes, segment_updates)
     check_devices(devices)
     lanes = lay_out(seeds, or_defaults(hyperparams, algorithm.hyperparams))
@@ -110,6 +111,14 @@ def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits,
         made=run_folder.circumstances(),
     )
     return Plan(tiles, lanes, config)
+
+
+def _segment_updates(limits: Limits) -> int:
+    """As given, or as many as suit the run and divide the updates between evaluations."""
+    if limits.segment_updates is not None:
+        return check_positive("segment_updates", limits.segment_updates)
+    suited = SEGMENT_UPDATES[bool(limits.until_solved)]
+    return suited if limits.eval_every is None else math.gcd(suited, check_positive("eval_every", limits.eval_every))
 
 
 def _extended(

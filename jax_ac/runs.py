@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from jax_ac import dataset, memory, restoring, run_folder
 from jax_ac.evaluator import Evaluator
 from jax_ac.loop import Loop
-from jax_ac.plans import EVAL_EPISODES, SEGMENT_UPDATES, Limits, Plan, new_plan, prepare, take_up
+from jax_ac.plans import EVAL_EPISODES, Limits, Plan, new_plan, prepare, take_up
 from jax_ac.progress import Progress, show
 from jax_ac.protocols import Algorithm
 from jax_ac.results import Result
@@ -45,7 +45,7 @@ def run(
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | bool = True,
     trackers: Sequence[Tracker] = (),
-    segment_updates: int = SEGMENT_UPDATES,
+    segment_updates: int | None = None,
     save_seconds: float = SAVE_SECONDS,
     tile_width: int | None = None,
     devices: Any = None,
@@ -63,13 +63,14 @@ def run(
       total_steps: the limit per lane in environment steps: a multiple of those of an update.
       hyperparams: the algorithm's NamedTuple, scalar or ``[H]`` leaves; its defaults where None.
       until_solved: whether a solved lane is done, also where the algorithm itself would go on.
-      eval_every: after how many updates, a multiple of `segment_updates`, a lane is evaluated, and where it ends; None: not.
+      eval_every: after how many updates a lane is evaluated, and where it ends; None: not at all.
         The metrics then have `greedy_return` and `sampled_return` (`evaluator.Scores`), NaN where nothing was evaluated.
       eval_episodes: episodes of an evaluation, greedy and sampled each; all agents have the same chances.
       out: a folder for the run (`run_folder`), from which `resume` goes on if it is interrupted or killed.
       progress: True shows a line while it works; a function is called with `Progress` after each segment instead.
       trackers: told of every segment (`trackers`).
-      segment_updates: updates per compiled call.
+      segment_updates: after how many updates the places of finished lanes are given to others, and lanes are evaluated; 50
+        until solved, else 200, or what divides `eval_every`, where None. A compiled call is a segment, or about a second.
       save_seconds: between two checkpoints.
       tile_width: lanes per tile; chosen for the device where None.
       devices: all local devices where None.

@@ -92,3 +92,9 @@ def test_an_environment_without_a_time_limit_is_refused():
     env = jax_ac.make_env(jax_ac.Functions(lambda key: (jnp.zeros(1), jnp.zeros(1)), step, jax_ac.Discrete(2)))
     with pytest.raises(ValueError, match="has no time limit"):
         run(jax_ac.a2c(env, 2, 4), 2, eval_every=5, **OPTIONS)
+
+
+def test_segments_divide_the_updates_between_evaluations(easy):
+    assert run(easy, 1, max_updates=2, progress=False).config.segment_updates == 50
+    assert run(easy, 1, max_updates=2, until_solved=False, progress=False).config.segment_updates == 200
+    assert run(easy, 1, max_updates=2, eval_every=30, progress=False).config.segment_updates == 10
