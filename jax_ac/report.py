@@ -10,6 +10,7 @@ from rich.table import Table
 
 from jax_ac import files, plots, stats
 from jax_ac.evaluator import Scores
+from jax_ac.intervals import wilson
 from jax_ac.results import Result
 
 
@@ -72,7 +73,9 @@ def table(result: Result, title: str) -> Table:
     if result.config.solved_at is None:
         rows.add_row("seeds", f"{len(solved)}{remarks}")
     else:
-        rows.add_row("seeds solved", f"{solved.sum()} of {len(solved)}{remarks}")
+        share = wilson(int(solved.sum()), len(solved))
+        interval = f" [{share.low:.0%}, {share.high:.0%}]" if len(result.lanes.shape) == 1 else ""
+        rows.add_row("seeds solved", f"{solved.sum()} of {len(solved)}{interval}{remarks}")
         rows.add_row("episodes to solve", _spread(np.where(solved, marks.solved_episode + 1, math.inf)))
         rows.add_row("env steps to solve", _spread(np.where(solved, marks.solved_step + 1, math.inf)))
     begun = marks.running_return[~np.isnan(marks.running_return)]

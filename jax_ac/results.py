@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 
-from jax_ac import dataset, restoring, run_folder, stats
+from jax_ac import dataset, restoring, run_folder, solving, stats
 from jax_ac.agent import Agent
 from jax_ac.checks import check_positive
 from jax_ac.errors import unknown_name
@@ -133,15 +133,27 @@ class Result(NamedTuple):
         seeds = self.lanes.seeds.astype(np.int64)
         return xr.Dataset(variables, {"seed": seeds}, {"actions": "most probable" if greedy else "drawn"})
 
+    @property
+    def episodes_to_solve(self) -> tuple[np.ndarray, np.ndarray]:
+        """Per lane, ``[L]``: the episodes it needed, or had when it was last seen, and whether it was solved (`solving`).
+
+        A lane that diverged will not be solved: it counts as seen for as long as the one that was seen longest.
+        """
+        marks = self.marks
+        solved = marks.solved_update >= 0
+        episodes = np.where(solved, marks.solved_episode + 1, marks.num_episodes)
+        return np.where((marks.diverged_update >= 0) & ~solved, episodes.max(), episodes).astype(float), solved
+
     def summary(self) -> str:
-        """In words: what was trained, how many lanes were solved and after how much, and what diverged."""
+        """In words: what was trained, how many lanes were solved and after how much, and what diverged.
+
+        With one setting 95 % confidence intervals stand in brackets (`intervals.wilson`, `solving.median_time`).
+        """
         marks, config = self.marks, self.config
         lines = [f"{config.env}: {len(marks.frozen):,} lanes, {marks.num_updates.sum(dtype=np.int64):,} updates."]
         if config.solved_at is not None:
-            solved = marks.solved_update >= 0
-            middle = stats.five_numbers(np.where(solved, marks.solved_episode + 1.0, np.inf)).median
-            after = f"; median {middle:,.0f} episodes" if np.isfinite(middle) else ""
-            lines.append(f"{solved.sum():,} of {len(solved):,} solved (running return above {config.solved_at:g}){after}.")
+            threshold = f"(running return above {config.solved_at:g})"
+            lines.append(solving.verdict(*self.episodes_to_solve, threshold, intervals=len(self.lanes.shape) == 1))
         known = marks.running_return[~np.isnan(marks.running_return)]
         if len(known):
             quartiles = np.quantile(known, [0.25, 0.5, 0.75])

@@ -1,5 +1,6 @@
 """Trackers by name, as the command line has them: what they write goes into the run's folder."""
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,20 +9,24 @@ from jax_ac.errors import unknown_name
 if TYPE_CHECKING:
     from jax_ac.trackers import Tracker
 
-NAMES = ("jsonl", "csv", "tensorboard", "wandb", "mlflow")
+PACKAGES = {"jsonl": None, "csv": None, "tensorboard": "tensorboardX", "wandb": "wandb", "mlflow": "mlflow"}
+"""What each tracker needs, if anything."""
 
 
 def check(names: tuple[str, ...]) -> None:
-    """Raises ValueError unless there are such trackers, each once."""
+    """Raises ValueError unless there are such trackers, each given once, and what they need is installed."""
     for name in names:
-        if name not in NAMES:
-            raise ValueError(unknown_name("tracker", name, NAMES))
+        if name not in PACKAGES:
+            raise ValueError(unknown_name("tracker", name, PACKAGES))
         if names.count(name) > 1:
             raise ValueError(f"--tracker was given {name} twice.")
+        package = PACKAGES[name]
+        if package and importlib.util.find_spec(package) is None:
+            raise ValueError(f"the tracker {name} needs {package}: pip install 'jax_ac[trackers]'.")
 
 
 def make(names: tuple[str, ...], folder: Path) -> "list[Tracker]":
-    """The trackers of a run in that folder; ValueError if the package of one is missing."""
+    """The trackers of the run in that folder, which is there already."""
     from jax_ac import tracker_files, tracker_services
 
     makers = {
@@ -31,7 +36,4 @@ def make(names: tuple[str, ...], folder: Path) -> "list[Tracker]":
         "wandb": lambda: tracker_services.wandb("jax_ac", folder=folder),
         "mlflow": lambda: tracker_services.mlflow(f"sqlite:///{folder / 'mlflow.db'}"),
     }
-    try:
-        return [makers[name]() for name in names]
-    except ImportError as error:
-        raise ValueError(error) from error
+    return [makers[name]() for name in names]

@@ -47,9 +47,8 @@ def _train(command: Train, algorithm: "Algorithm", updates: int, until_solved: b
     title = f"{command.env}, {command.algorithm}, {command.seeds} seeds"
     say(f"{title}{is_tuned(command)}: compiling ...")
     with checking():
-        trackers = tracker_names.make(command.tracker, out)
         plan = prepare(out, algorithm, command.seeds, None, limits_of(command, updates, until_solved))
-    return finish(execute(plan, Host(trackers=trackers)), title)
+    return finish(execute(plan, Host(trackers=tracker_names.make(command.tracker, out))), title)
 
 
 def say(text: str) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 FLOORS = [
-    {"batching", "devices", "distributions", "errors", "files", "moments", "stats", "types"},
-    {"agent_file", "checks", "hyperparams", "numerics", "plots", "protocols", "store", "trackers", "tree"},
+    {"batching", "devices", "distributions", "errors", "files", "intervals", "moments", "stats", "types"},
+    {"agent_file", "checks", "hyperparams", "numerics", "plots", "protocols", "solving", "store", "trackers", "tree"},
     {
         "budget",
         "contracts",

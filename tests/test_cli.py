@@ -153,8 +153,17 @@ def test_a_damaged_run_is_one_sentence(trained, tmp_path):
 @pytest.mark.slow
 def test_train_other_algorithms(tmp_path):
     arguments = ("Pendulum-v1", "--algorithm", "ppo", "--seeds", "2", "--max-updates", "3", "--env-param", "g=9.0")
-    result = jax_ac("train", *arguments, "--num-epochs", "1", cwd=tmp_path)
+    extras = ("--eval-every", "2", "--eval-episodes", "1", "--tile-width", "4", "--tracker", "csv", "--tracker", "mlflow")
+    result = jax_ac("train", *arguments, "--num-epochs", "1", *extras, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
+    assert re.search(r"greedy return +│? *median -\d", result.stdout)
+    assert re.search(r"evaluation +│? *1 episodes each, [\d.]+% of the run time", result.stdout)
+    assert "2 lanes x 3 updates, 4 lanes at once on each of 1 devices; memory: results" in result.stderr
+    with (tmp_path / "runs/Pendulum-v1-ppo/metrics.csv").open() as file:
+        tracked = list(csv.DictReader(file))
+    assert [(row["seed"], row["update"]) for row in tracked] == [(seed, update) for seed in "01" for update in "012"]
+    assert [row["greedy_return"] != "" for row in tracked] == [False, True, True] * 2
+    assert (tmp_path / "runs/Pendulum-v1-ppo/mlflow.db").exists()
     assert "settings tuned for it" in result.stdout
     assert "solved" not in result.stdout  # there is no threshold
     with (tmp_path / "runs/Pendulum-v1-ppo/lanes.csv").open() as file:
@@ -192,6 +201,12 @@ BAD = [
     (["train", "--seeds", "-4"], "--seeds must be at least 1, got -4"),
     (["train", "--seeds", "many"], "--seeds"),
     (["train", "--seeds", "2.5"], "--seeds"),
+    (["train", "--tracker", "tensorbord"], "unknown tracker 'tensorbord'; did you mean 'tensorboard'"),
+    (["train", "--tracker", "csv", "--tracker", "csv"], "--tracker was given csv twice"),
+    (["resume", "runs/x", "--tracker", "excel"], "unknown tracker 'excel'"),
+    (["train", "--eval-every", "0"], "--eval-every must be at least 1, got 0"),
+    (["train", "--eval-episodes", "-1"], "--eval-episodes must be at least 1, got -1"),
+    (["train", "--tile-width", "0"], "--tile-width must be at least 1, got 0"),
     (["train", "--max-updates", "0"], "--max-updates must be at least 1, got 0"),
     (["train", "--seedz", "3"], "unknown option '--seedz'; did you mean '--seeds'"),
     (["train", "--lerning-rate", "3"], "unknown option '--lerning-rate'; did you mean '--learning-rate'"),

@@ -14,13 +14,13 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     names = {}
     shapes = []
     for block in blocks:
         exec(block.replace("jax_ac.use_all_cores()", ""), names)  # the tests have their devices already
         shapes.append(names["metrics"].episode_return.shape)
-    assert shapes == [(4, 32, 500), *[(8, 4, 200)] * 4]
+    assert shapes == [(4, 32, 500), *[(8, 4, 200)] * 5]
     states, metrics = jax_ac.train_many(names["alg"], 8, 400)
     returns = metrics.running_return
     assert returns[:, -1].mean() > 2 * returns[:, 20].mean()

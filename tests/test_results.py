@@ -100,7 +100,9 @@ def test_the_summary_in_words(cartpole):
     solved = result.marks.solved_episode >= 0
     assert 4 <= solved.sum() < 8
     middle = sorted(result.marks.solved_episode[solved] + 1)[3]  # the fourth of eight, the others being later
-    assert f"{solved.sum()} of 8 solved (running return above 32.25); median {middle} episodes." in result.summary()
+    line = result.summary().splitlines()[1]
+    assert line.startswith(f"{solved.sum()} of 8 solved [")
+    assert f"%] (running return above 32.25); median {middle} episodes [" in line
 
 
 class Remembering:

@@ -1,0 +1,99 @@
+"""Solving: after how much a seed is solved, where some were not. Their times are right-censored, never left out."""
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jax_ac.intervals import Interval, wilson
+
+
+class Survival(NamedTuple):
+    """The fraction of seeds not solved yet, a step function (Kaplan & Meier 1958).
+
+    Attributes:
+      time: ``[T]``, ascending: after so much a seed was solved, or no longer watched.
+      unsolved: ``[T]``, the estimate from that time on; before the first it is 1.
+      low, high: ``[T]``, its pointwise confidence interval (Greenwood's variance, on the log-log scale).
+    """
+
+    time: np.ndarray
+    unsolved: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def kaplan_meier(time: np.ndarray, solved: np.ndarray, *, level: float = 0.95) -> Survival:
+    """The survival curve of seeds.
+
+    Args:
+      time: ``[S]``, what each seed needed, or had been given when it was last watched (episodes, steps, updates).
+      solved: bool ``[S]``.
+      level: of confidence.
+
+    Raises:
+      ValueError: if they are not two rows of one length, with at least one seed.
+    """
+    from scipy.stats import ecdf
+
+    curve = ecdf(_censored(time, solved)).sf
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # there is no interval where all or none are solved: NaN
+        bounds = curve.confidence_interval(level, method="log-log")
+    return Survival(curve.quantiles, curve.probabilities, bounds.low.probabilities, bounds.high.probabilities)
+
+
+def median_time(survival: Survival) -> Interval:
+    """The time by which half of all seeds are solved, and its interval (Brookmeyer & Crowley 1982); inf: not known."""
+    unknown = np.isnan(survival.low)
+    low, high = (np.where(unknown, survival.unsolved, bound) for bound in (survival.low, survival.high))
+    return Interval(*(_first(survival.time, curve <= 0.5) for curve in (survival.unsolved, low, high)))
+
+
+def restricted_mean(survival: Survival, until: float) -> float:
+    """The mean time until solved or `until`, whichever comes first: the area under the curve.
+
+    Raises:
+      ValueError: if a seed was unsolved when it was last watched, and that was before `until`.
+    """
+    if survival.unsolved[-1] > 0 and survival.time[-1] < until:
+        raise ValueError(f"until must be at most {survival.time[-1]:g}, when the last seed was watched, got {until:g}.")
+    inside = survival.time < until
+    borders = np.concatenate([[0.0], survival.time[inside], [until]])
+    return float(np.sum(np.diff(borders) * np.concatenate([[1.0], survival.unsolved[inside]])))
+
+
+def log_rank(ours: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np.ndarray]) -> float:
+    """The p value of the log-rank test that both kinds of seeds are solved at one rate (Mantel 1966), two-sided.
+
+    Args:
+      ours, theirs: time and solved, as `kaplan_meier` takes them.
+    """
+    from scipy.stats import logrank
+
+    return float(logrank(_censored(*ours), _censored(*theirs)).pvalue)
+
+
+def verdict(time: np.ndarray, solved: np.ndarray, threshold: str, *, intervals: bool = True) -> str:
+    """In words: how many seeds were solved, and after how many episodes, with 95 % intervals."""
+    count, runs = int(solved.sum()), len(solved)
+    fraction, median = wilson(count, runs), median_time(kaplan_meier(time, solved))
+    share = f" [{fraction.low:.0%}, {fraction.high:.0%}]" if intervals else ""
+    after = ""
+    if np.isfinite(median.estimate):
+        high = f"{median.high:,.0f}" if np.isfinite(median.high) else "not known"
+        after = f"; median {median.estimate:,.0f} episodes" + (f" [{median.low:,.0f}, {high}]" if intervals else "")
+    return f"{count:,} of {runs:,} solved{share} {threshold}{after}."
+
+
+def _censored(time: np.ndarray, solved: np.ndarray) -> Any:
+    from scipy.stats import CensoredData
+
+    time, solved = np.asarray(time, float), np.asarray(solved, bool)
+    if time.shape != solved.shape or time.ndim != 1 or not len(time) or not np.isfinite(time).all():
+        raise ValueError(f"time and solved must be finite rows of one length, got {time.shape} and {solved.shape}.")
+    return CensoredData.right_censored(time, ~solved)
+
+
+def _first(time: np.ndarray, where: np.ndarray) -> float:
+    return float(time[np.argmax(where)]) if where.any() else np.inf
