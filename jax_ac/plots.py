@@ -1,6 +1,7 @@
 """Pictures, with matplotlib; every function draws on axes and returns them."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jax_ac import files, stats
+from jax_ac.solving import Survival
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colour-blind-safe: Okabe & Ito (2008)."""
@@ -65,6 +67,27 @@ def sweep_curves(outcomes: Sequence[Any], *, solved_at: float | None = None, mos
     axes.set(xlabel="environment steps", ylabel="running return, median of the seeds")
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles[::-1], labels[::-1], loc="best", frameon=False, fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def solved_curves(survivals: Mapping[str, Survival], *, axes: Axes | None = None) -> Axes:
+    """The fraction of seeds solved against what they needed, with pointwise confidence bands; one curve per name.
+
+    Args:
+      survivals: from `solving.kaplan_meier`, by what the legend calls them.
+      axes: drawn on; a new figure's where None.
+    """
+    if axes is None:
+        axes = Figure(figsize=(8, 5), layout="constrained").add_subplot()
+    for color, (name, curve) in zip(itertools.cycle(PALETTE), survivals.items(), strict=False):
+        time = np.concatenate([[0.0], curve.time])
+        solved, low, high = (1 - np.concatenate([[1.0], column]) for column in (curve.unsolved, curve.high, curve.low))
+        known = ~np.isnan(low)  # there is no interval where none or all are solved
+        axes.fill_between(time, low, high, where=known, step="post", color=color, alpha=0.2, linewidth=0)
+        axes.step(time, solved, where="post", color=color, linewidth=2, label=name)
+    axes.set(xlabel="episodes", ylabel="fraction of seeds solved", ylim=(0, 1), xlim=(0, None))
+    axes.legend(loc="lower right", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return axes
 

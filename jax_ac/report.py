@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from rich.table import Table
 
-from jax_ac import files, plots, stats
+from jax_ac import files, plots, solving, stats
 from jax_ac.evaluator import Scores
 from jax_ac.intervals import wilson
 from jax_ac.results import Result
@@ -121,6 +121,14 @@ def draw(result: Result, path: Path) -> Path:
     axes = plots.learning_curves(np.asarray(result.metrics.running_return), solved_at=config.solved_at)
     solved = f"{(result.marks.solved_update >= 0).sum()} of {len(result.lanes.seed)} seeds solved"
     axes.set_title(f"{config.env}: {solved}" if config.solved_at is not None else config.env)
+    return plots.save(axes, path)
+
+
+def draw_solved(result: Result, path: Path) -> Path:
+    """The fraction of lanes solved against episodes as a PNG file. Returns its path."""
+    curve = solving.kaplan_meier(*result.episodes_to_solve)
+    axes = plots.solved_curves({f"{len(result.lanes.seed)} seeds, with 95 % band": curve})
+    axes.set_title(f"{result.config.env}: solved at a running return above {result.config.solved_at:g}")
     return plots.save(axes, path)
 
 

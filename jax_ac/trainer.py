@@ -70,6 +70,8 @@ def finish(result: "Result", title: str) -> int:
     Console().print(report.table(result, title=title))
     for line in result.quarantined():
         say(line)
+    if result.config.solved_at is not None:
+        say(f"fraction solved: {report.draw_solved(result, out / 'solved.png')}")
     say(f"learning curves: {picture}\nseed by seed:    {out / 'lanes.csv'}\nthe run itself:  {out}")
     if result.interrupted:
         say(f"to go on with it: jax-ac resume {out}")

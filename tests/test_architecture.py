@@ -7,7 +7,7 @@ import pytest
 
 FLOORS = [
     {"batching", "devices", "distributions", "errors", "files", "intervals", "moments", "stats", "types"},
-    {"agent_file", "checks", "hyperparams", "numerics", "plots", "protocols", "solving", "store", "trackers", "tree"},
+    {"agent_file", "checks", "hyperparams", "numerics", "protocols", "solving", "store", "trackers", "tree"},
     {
         "budget",
         "contracts",
@@ -16,6 +16,7 @@ FLOORS = [
         "lanes",
         "memory",
         "networks",
+        "plots",
         "policies",
         "returns",
         "run_folder",

@@ -50,6 +50,7 @@ def test_train_ends_with_a_table_and_a_picture(trained):
     picture = re.search(r"learning curves: (\S+)", result.stdout)[1]
     assert imread(folder / picture).shape[2] in (3, 4)
     assert Path(picture) == Path("runs/CartPole-v0-keras/learning_curves.png")
+    assert imread(folder / re.search(r"fraction solved: (\S+)", result.stdout)[1]).shape[2] in (3, 4)
 
 
 def test_the_file_of_lanes_is_train_many(trained):
