@@ -132,12 +132,12 @@ def _decode(value: Any) -> Any:
         case {"call": str(name), "arguments": dict(arguments), **rest} if not rest:
             function = _look_up(name)
             if not getattr(function, "recorded", False):
-                raise NoRecipe(f"{name} is not a function that recipes call.")
+                raise NoRecipe(f"{name!r} is not a function that recipes call.")
             return function(**{key: _decode(argument) for key, argument in arguments.items()})
         case {"make": str(name), "arguments": dict(arguments), **rest} if not rest:
             kind = _look_up(name)
             if not (isinstance(kind, type) and (issubclass(kind, nn.Module) or hasattr(kind, "_fields"))):
-                raise NoRecipe(f"{name} is neither a network nor a NamedTuple.")
+                raise NoRecipe(f"{name!r} is neither a network nor a NamedTuple.")
             return kind(**{key: _decode(argument) for key, argument in arguments.items()})
         case {"partial": str(name), "positional": list(positional), "keywords": dict(keywords), **rest} if not rest:
             decoded = {key: _decode(argument) for key, argument in keywords.items()}
@@ -162,7 +162,7 @@ def _name_of(value: Any) -> str:
             continue
         if found is value or getattr(found, "__wrapped__", None) is value:
             return f"{module}:{name}"
-    raise NoRecipe(f"{name} is not a function, class or network that can be looked up by name.")
+    raise NoRecipe(f"{name!r} is not a function, class or network that can be looked up by name.")
 
 
 def _name_of_constant(value: Any) -> str:
@@ -175,11 +175,11 @@ def _name_of_constant(value: Any) -> str:
 def _look_up(full: str) -> Any:
     module, _, name = full.partition(":")
     if module not in MODULES or name.startswith("_"):
-        raise NoRecipe(f"{full} is not one of the functions, classes and networks of {', '.join(MODULES)}.")
+        raise NoRecipe(f"{full!r} is not one of the functions, classes and networks of {', '.join(MODULES)}.")
     found = vars(importlib.import_module(module)).get(name)
     origin = getattr(found, "__module__", None) or ""
     if not callable(found) and not isinstance(found, Initialization):
-        raise NoRecipe(f"there is no function, class or network {full}.")
+        raise NoRecipe(f"there is no function, class or network {full!r}.")
     if origin.split(".")[0] not in ("jax_ac", "jax", "flax", "optax"):
-        raise NoRecipe(f"there is no function, class or network {full}.")
+        raise NoRecipe(f"there is no function, class or network {full!r}.")
     return found

@@ -114,6 +114,8 @@ def random(hyperparams: Any, num_settings: int, seed: int = 0, **draws: Draw) ->
             raise TypeError(f"random takes uniform, log_uniform or choice for {name}, got {draw!r}.")
         for value in draw.values:
             check_number(name, value)
+        if draw.kind == "log_uniform":
+            log_uniform(*draw.values)  # checks the bounds of one that was made by hand
         generator = np.random.default_rng([seed, *name.encode()])
         columns[name] = draw.at(generator.random(num_settings)).tolist()
     return _fill(hyperparams, columns, num_settings)

@@ -295,7 +295,7 @@ MALFORMED = [
     ({"recipe": 3}, "recipe is 3"),
     ({"recipe": None}, "pass algorithm="),
     ({"recipe": "{"}, "cannot be made from its run.json"),
-    ({"recipe": '{"call": "os:system", "arguments": {}}'}, "cannot be made from its run.json: os:system"),
+    ({"recipe": '{"call": "os:system", "arguments": {}}'}, "cannot be made from its run.json: 'os:system'"),
     ({"recipe": '{"call": "jax_ac.envs:make_env", "arguments": {"env": "CartPole-v0"}}'}, "makes no algorithm"),
 ]
 

@@ -288,3 +288,8 @@ def test_numbers_of_the_environment_have_their_ranges(with_env):
                 sweep(name, number)
     with pytest.raises(ValueError, match=r"^unknown hyperparameter 'env_lenght'; did you mean 'env_length'"):
         grid(with_env, env_lenght=[1.0])
+
+
+def test_a_draw_made_by_hand_is_checked_as_well():
+    with pytest.raises(ValueError, match="log_uniform needs bounds greater than 0, got 0"):
+        random(A2C, 3, learning_rate=Draw("log_uniform", (0.0, 1.0)))
