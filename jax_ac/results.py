@@ -158,8 +158,6 @@ class Result(NamedTuple):
         if len(known):
             quartiles = np.quantile(known, [0.25, 0.5, 0.75])
             lines.append("Running return at the end: median {1:,.1f}, quartiles {0:,.1f} to {2:,.1f}.".format(*quartiles))
-        if self.spent.run_seconds:
-            lines.append(f"{self.spent.utilisation:.0%} of the places held a lane that was trained.")
         lines += self.quarantined()
         return "\n".join(lines)
 

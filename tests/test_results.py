@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import jax_ac
+from jax_ac.evaluation import evaluation_key
 from jax_ac.results import Result
 from jax_ac.runs import run
 from jax_ac.trackers import Segment
@@ -70,7 +71,7 @@ def test_all_agents_are_evaluated_on_the_same_episodes(result):
     assert evaluation.episode_return.dims == ("setting", "seed", "episode")
     for setting in range(2):
         for i, seed in enumerate(SEEDS):
-            alone = result.agent(seed, setting).evaluate(jax.random.key(5), 6, greedy=True)
+            alone = result.agent(seed, setting).evaluate(evaluation_key(5), 6, greedy=True)
             np.testing.assert_array_equal(evaluation.episode_return[setting, i], alone.episode_return)
     np.testing.assert_array_equal(evaluation.episode_length, evaluation.episode_return)  # a reward of 1 a step
     assert (result.evaluate(6, seed=5).episode_return != evaluation.episode_return).any()
