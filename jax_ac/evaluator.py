@@ -40,20 +40,17 @@ def with_scores(metrics: Metrics, scores: Scores) -> Any:
     return EvaluatedMetrics(*metrics, *scores)
 
 
-def check_every(algorithm: Algorithm, every: int | None, num_episodes: int, segment_updates: int) -> None:
+def check_every(algorithm: Algorithm, every: int | None, num_episodes: int) -> None:
     """Raises ValueError or TypeError unless a run can be evaluated so; `every` None: not at all."""
     check_positive("eval_episodes", num_episodes)
     if every is None:
         return
-    if check_positive("eval_every", every) % segment_updates:
-        nearest = max(1, round(every / segment_updates)) * segment_updates
-        raise ValueError(f"eval_every must be a multiple of the {segment_updates} updates of a segment, "
-                         f"such as {nearest}, got {every}.")  # fmt: skip
+    check_positive("eval_every", every)
     check_limits(algorithm, num_episodes, None)
 
 
 class Evaluator:
-    """Plays N episodes of each lane, greedy and sampled, after every so many updates and where the lane ends.
+    """Plays N episodes of each lane, greedy and sampled, after every so many updates and where it ends without diverging.
 
     All agents have the same key, and so the same chances.
 
@@ -81,7 +78,7 @@ class Evaluator:
     def __call__(self, tile: int, states: TrainState, metrics: Metrics, slots: Slots, before: np.ndarray) -> Any:
         """`metrics` with scores at the last update of each lane whose turn it is; `before`: updates before the call."""
         marks = marks_of(states)
-        due = (marks.num_updates // self.every > before // self.every) | self.ended(marks)
+        due = (marks.num_updates // self.every > before // self.every) | (self.ended(marks) & (marks.diverged_update < 0))
         due &= (slots.limit > 0) & (marks.num_updates > before)
         rows = Scores(*(np.full(metrics.running_return.shape, np.nan, np.float32) for _ in Scores._fields))
         if due.any():

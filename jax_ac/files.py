@@ -1,5 +1,6 @@
 """Files: an output folder is known to be writable before the work, and a file is written whole or not at all."""
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -64,6 +65,7 @@ def flush(path: Path) -> None:
     """Waits until the disk has a file, or the names in a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with contextlib.suppress(OSError) if path.is_dir() else contextlib.nullcontext():  # some file systems refuse folders
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

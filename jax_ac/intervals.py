@@ -109,7 +109,7 @@ def probability_of_improvement(
     """
     ours, theirs = _runs("ours", ours), _runs("theirs", theirs)
     _check_level(level)
-    better = (np.sign(ours[:, None] - theirs) + 1) / 2
+    better = (ours[:, None] > theirs) + (ours[:, None] == theirs) / 2
     draw = np.random.default_rng(seed)
     weights = [draw.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), resamples) for runs in (ours, theirs)]
     studies = np.einsum("rs,st,rt->r", weights[0], better, weights[1], optimize=True) / better.size

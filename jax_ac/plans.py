@@ -1,6 +1,5 @@
 """Plans: what a run will train, checked before anything is compiled or written: a new run, or one that a folder holds."""
 
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,8 +87,9 @@ def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits,
     """What is to be trained, checked."""
     check_algorithm(algorithm)
     max_updates = choose_updates(algorithm, limits.max_updates, limits.total_steps, name="max_updates")
-    segment_updates = _segment_updates(limits)
-    check_every(algorithm, limits.eval_every, limits.eval_episodes, segment_updates)
+    suited = SEGMENT_UPDATES[bool(limits.until_solved)]
+    segment_updates = suited if limits.segment_updates is None else check_positive("segment_updates", limits.segment_updates)
+    check_every(algorithm, limits.eval_every, limits.eval_episodes)
     check_devices(devices)
     lanes = lay_out(seeds, or_defaults(hyperparams, algorithm.hyperparams))
     check_memory(algorithm, len(lanes.seed), max_updates)
@@ -111,14 +111,6 @@ def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits,
         made=run_folder.circumstances(),
     )
     return Plan(tiles, lanes, config)
-
-
-def _segment_updates(limits: Limits) -> int:
-    """As given, or as many as suit the run and divide the updates between evaluations."""
-    if limits.segment_updates is not None:
-        return check_positive("segment_updates", limits.segment_updates)
-    suited = SEGMENT_UPDATES[bool(limits.until_solved)]
-    return suited if limits.eval_every is None else math.gcd(suited, check_positive("eval_every", limits.eval_every))
 
 
 def _extended(

@@ -74,7 +74,7 @@ def table(result: Result, title: str) -> Table:
         rows.add_row("seeds", f"{len(solved)}{remarks}")
     else:
         share = wilson(int(solved.sum()), len(solved))
-        interval = f" [{share.low:.0%}, {share.high:.0%}]" if len(result.lanes.shape) == 1 else ""
+        interval = f" [{share.low:.0%}, {share.high:.0%}]" if result.has_intervals else ""
         rows.add_row("seeds solved", f"{solved.sum()} of {len(solved)}{interval}{remarks}")
         rows.add_row("episodes to solve", _spread(np.where(solved, marks.solved_episode + 1, math.inf)))
         rows.add_row("env steps to solve", _spread(np.where(solved, marks.solved_step + 1, math.inf)))

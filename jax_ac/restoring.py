@@ -44,7 +44,7 @@ def lanes_of(path: Path, config: Config, algorithm: Algorithm) -> Lanes:
 
 def ends_of(config: Config) -> Ends:
     """Where the lanes of a run end."""
-    return Ends(config.max_updates, config.until_solved, config.segment_updates)
+    return Ends(config.max_updates, config.until_solved, config.segment_updates, config.eval_every)
 
 
 def shapes_of(algorithm: Algorithm, config: Config) -> tuple[Any, Any]:

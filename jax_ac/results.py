@@ -144,6 +144,11 @@ class Result(NamedTuple):
         episodes = np.where(solved, marks.solved_episode + 1, marks.num_episodes)
         return np.where((marks.diverged_update >= 0) & ~solved, episodes.max(), episodes).astype(float), solved
 
+    @property
+    def has_intervals(self) -> bool:
+        """Whether the lanes are seeds of one setting, all trained as far as they were to be: a sample of such seeds."""
+        return len(self.lanes.shape) == 1 and not self.interrupted and bool((self.marks.num_updates > 0).all())
+
     def summary(self) -> str:
         """In words: what was trained, how many lanes were solved and after how much, and what diverged.
 
@@ -153,7 +158,7 @@ class Result(NamedTuple):
         lines = [f"{config.env}: {len(marks.frozen):,} lanes, {marks.num_updates.sum(dtype=np.int64):,} updates."]
         if config.solved_at is not None:
             threshold = f"(running return above {config.solved_at:g})"
-            lines.append(solving.verdict(*self.episodes_to_solve, threshold, intervals=len(self.lanes.shape) == 1))
+            lines.append(solving.verdict(*self.episodes_to_solve, threshold, intervals=self.has_intervals))
         known = marks.running_return[~np.isnan(marks.running_return)]
         if len(known):
             quartiles = np.quantile(known, [0.25, 0.5, 0.75])

@@ -63,14 +63,14 @@ def run(
       total_steps: the limit per lane in environment steps: a multiple of those of an update.
       hyperparams: the algorithm's NamedTuple, scalar or ``[H]`` leaves; its defaults where None.
       until_solved: whether a solved lane is done, also where the algorithm itself would go on.
-      eval_every: after how many updates a lane is evaluated, and where it ends; None: not at all.
+      eval_every: after how many updates a lane is evaluated, and where it ends without diverging; None: not at all.
         The metrics then have `greedy_return` and `sampled_return` (`evaluator.Scores`), NaN where nothing was evaluated.
       eval_episodes: episodes of an evaluation, greedy and sampled each; all agents have the same chances.
       out: a folder for the run (`run_folder`), from which `resume` goes on if it is interrupted or killed.
       progress: True shows a line while it works; a function is called with `Progress` after each segment instead.
       trackers: told of every segment (`trackers`).
-      segment_updates: after how many updates the places of finished lanes are given to others, and lanes are evaluated; 50
-        until solved, else 200, or what divides `eval_every`, where None. A compiled call is a segment, or about a second.
+      segment_updates: after how many updates the places of solved lanes are given to others; 50 until solved, else 200,
+        where None. A compiled call is a segment, or as much of it as takes about a second.
       save_seconds: between two checkpoints.
       tile_width: lanes per tile; chosen for the device where None.
       devices: all local devices where None.
@@ -108,7 +108,8 @@ def resume(
       algorithm: the one that trained, where it cannot be made from ``run.json``: where parts of it are the user's own.
       seeds: other seeds than before, the old ones among them, to extend the run.
       max_updates: a higher limit per lane than before, to extend the run; or `total_steps`. A lane that was solved, in a run
-        until solved, stays as it is.
+        until solved, stays as it is, or goes on to the end of its segment if the old limit cut that. An evaluation at the
+        old limit stays.
       The others as in `run`.
 
     Raises:

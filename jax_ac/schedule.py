@@ -46,11 +46,13 @@ class Ends(NamedTuple):
       max_updates: the limit per lane.
       until_solved: whether a solved lane is done, at the end of the segment.
       segment_updates: K; a segment of a lane is its updates from one multiple of K to the next.
+      eval_every: after so many updates a lane stands still for an evaluation; None: never.
     """
 
     max_updates: int
     until_solved: bool
     segment_updates: int
+    eval_every: int | None = None
 
 
 class Schedule:
@@ -131,6 +133,8 @@ class Schedule:
         before = self.updates_at(tile)
         border = (before // per_segment + 1) * per_segment
         limit = np.minimum(border, self.ends.max_updates)
+        if self.ends.eval_every is not None:
+            limit = np.minimum(limit, (before // self.ends.eval_every + 1) * self.ends.eval_every)
         if most is not None:
             limit = np.minimum(limit, before + most)
         return Slots(

@@ -45,8 +45,8 @@ def kaplan_meier(time: np.ndarray, solved: np.ndarray, *, level: float = 0.95) -
 
 def median_time(survival: Survival) -> Interval:
     """The time by which half of all seeds are solved, and its interval (Brookmeyer & Crowley 1982); inf: not known."""
-    unknown = np.isnan(survival.low)
-    low, high = (np.where(unknown, survival.unsolved, bound) for bound in (survival.low, survival.high))
+    unknown = np.isnan(survival.low)  # where none is solved yet, or all are: how soon the next ones would be is not known
+    low, high = np.where(unknown, survival.unsolved, survival.low), np.where(unknown, 1.0, survival.high)
     return Interval(*(_first(survival.time, curve <= 0.5) for curve in (survival.unsolved, low, high)))
 
 
@@ -68,9 +68,14 @@ def log_rank(ours: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np.n
 
     Args:
       ours, theirs: time and solved, as `kaplan_meier` takes them.
+
+    Raises:
+      ValueError: as `kaplan_meier`, or if no seed of either kind was solved.
     """
     from scipy.stats import logrank
 
+    if not np.any(ours[1]) and not np.any(theirs[1]):
+        raise ValueError("log_rank needs at least one seed that was solved, got none.")
     return float(logrank(_censored(*ours), _censored(*theirs)).pvalue)
 
 

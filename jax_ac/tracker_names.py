@@ -36,4 +36,7 @@ def make(names: tuple[str, ...], folder: Path) -> "list[Tracker]":
         "wandb": lambda: tracker_services.wandb("jax_ac", folder=folder),
         "mlflow": lambda: tracker_services.mlflow(f"sqlite:///{folder / 'mlflow.db'}"),
     }
-    return [makers[name]() for name in names]
+    try:
+        return [makers[name]() for name in names]
+    except ImportError as error:
+        raise ValueError(error) from error

@@ -48,7 +48,8 @@ def _train(command: Train, algorithm: "Algorithm", updates: int, until_solved: b
     say(f"{title}{is_tuned(command)}: compiling ...")
     with checking():
         plan = prepare(out, algorithm, command.seeds, None, limits_of(command, updates, until_solved))
-    return finish(execute(plan, Host(trackers=tracker_names.make(command.tracker, out))), title)
+        host = Host(trackers=tracker_names.make(command.tracker, out))
+    return finish(execute(plan, host), title)
 
 
 def say(text: str) -> None:

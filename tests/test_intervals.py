@@ -74,6 +74,7 @@ def test_probability_of_improvement():
     studies = [np.mean(draw.choice(ours, 30)[:, None] > draw.choice(theirs, 25)) for _ in range(4000)]
     np.testing.assert_allclose(found[1:], np.quantile(studies, [0.025, 0.975]), atol=0.02)
     assert probability_of_improvement(np.ones(3), np.ones(4)).estimate == 0.5
+    assert probability_of_improvement(np.array([-np.inf, 1, 2]), np.array([-np.inf, 0])).estimate == 4.5 / 6
 
 
 def test_tolerance_bounds():

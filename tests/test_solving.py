@@ -49,7 +49,9 @@ def test_all_solved_or_none():
     with pytest.raises(ValueError, match="until must be at most 100"):
         restricted_mean(none, 101)
     one = median_time(kaplan_meier(np.array([7.0]), np.array([True])))
-    assert one.estimate == 7
+    assert (one.estimate, one.high) == (7, np.inf)  # one seed does not bound the median of all
+    with pytest.raises(ValueError, match="needs at least one seed that was solved"):
+        log_rank((np.ones(3), np.zeros(3, bool)), (np.ones(2), np.zeros(2, bool)))
 
 
 def test_the_interval_of_the_median_covers():
