@@ -1,8 +1,7 @@
-"""Evaluating while training: what the lanes of a tile are worth, at the borders of segments."""
+"""Evaluating while training: what the lanes of a tile are worth, at borders between compiled calls."""
 
 import time
 from collections import namedtuple
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ import numpy as np
 from jax_ac.checks import check_positive
 from jax_ac.evaluation import check_limits, evaluate, evaluation_key
 from jax_ac.protocols import Algorithm
-from jax_ac.schedule import Marks, marks_of
+from jax_ac.schedule import Ends, marks_of
 from jax_ac.tiles import Slots, Tiles
 from jax_ac.types import Metrics, TrainState
 
@@ -58,8 +57,8 @@ class Evaluator:
       seconds: that it took, of each tile.
     """
 
-    def __init__(self, tiles: Tiles, every: int, num_episodes: int, ended: Callable[[Marks], np.ndarray]):
-        self.tiles, self.every, self.num_episodes, self.ended = tiles, every, num_episodes, ended
+    def __init__(self, tiles: Tiles, every: int, num_episodes: int, ends: Ends):
+        self.tiles, self.every, self.num_episodes, self.ends = tiles, every, num_episodes, ends
         self.seconds = [0.0] * len(tiles.devices)
         self._programs: list[Any] = []
 
@@ -78,7 +77,8 @@ class Evaluator:
     def __call__(self, tile: int, states: TrainState, metrics: Metrics, slots: Slots, before: np.ndarray) -> Any:
         """`metrics` with scores at the last update of each lane whose turn it is; `before`: updates before the call."""
         marks = marks_of(states)
-        due = (marks.num_updates // self.every > before // self.every) | (self.ended(marks) & (marks.diverged_update < 0))
+        ended = self.ends.reached(marks) & (marks.diverged_update < 0)
+        due = (marks.num_updates // self.every > before // self.every) | ended
         due &= (slots.limit > 0) & (marks.num_updates > before)
         rows = Scores(*(np.full(metrics.running_return.shape, np.nan, np.float32) for _ in Scores._fields))
         if due.any():

@@ -56,15 +56,22 @@ def bootstrap(
       seed: of the drawing; the same numbers give the same interval.
 
     Returns:
-      Numbers, or arrays ``[U]``. A curve's point has no interval, NaN, where a run has no number.
+      Numbers, or arrays ``[U]``. There is no interval, NaN, of a single run, nor at a curve's point where one has no number.
 
     Raises:
-      ValueError: if there is no run, a number per run is NaN, or the level is not between 0 and 1.
+      ValueError: if there is no run, a number per run is NaN, the first named axis is not ``seed`` (several settings are
+        several studies), or the level is not between 0 and 1.
     """
+    axes = getattr(values, "dims", ("seed",))
+    if axes[:1] != ("seed",):
+        raise ValueError(f"bootstrap resamples seeds, which must be the first axis, got the axes {', '.join(axes)}.")
     values = np.asarray(values, float)
     if values.ndim not in (1, 2) or len(values) == 0 or (values.ndim == 1 and np.isnan(values).any()):
         raise ValueError(f"bootstrap takes runs [S] without NaN, or curves [S, U], got the shape {values.shape}.")
     _check_level(level)
+    if len(values) == 1:
+        unknown = np.full(values.shape[1:], np.nan)
+        return Interval(values[0], unknown, unknown)
     drawn = np.random.default_rng(seed).integers(0, len(values), (resamples, len(values)))
     curves = values.reshape(len(values), -1).T
     bounds = np.array([_bounds(curve, drawn, statistic, level) for curve in curves]).T
@@ -82,7 +89,7 @@ def wilson(successes: int, runs: int, *, level: float = 0.95) -> Interval:
     """The fraction of successes with the score interval of Wilson 1927, right for 0 and for all successes too.
 
     Raises:
-      ValueError: if there is no run, or successes are not among them.
+      ValueError: if there is no run, successes are not among them, or the level is not between 0 and 1.
     """
     from scipy.stats import binomtest
 

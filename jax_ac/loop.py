@@ -96,8 +96,8 @@ class Loop:
         start, before = time.perf_counter(), self.schedule.updates_at(tile)
         states, metrics = jax.block_until_ready(self.tiles.advance_tile(tile, self.states[tile], slots))
         self.states[tile] = states
-        most, seconds = int((slots.limit - before).max()), time.perf_counter() - start
-        self._most[tile] = max(1, min(int(most * CALL_SECONDS / seconds), 2 * self._most[tile]))
+        done, seconds = int((np.asarray(states.num_updates) - before)[slots.limit > 0].max()), time.perf_counter() - start
+        self._most[tile] = max(1, min(int(done * CALL_SECONDS / seconds), 2 * self._most[tile]))
         if self.evaluator:
             metrics = self.evaluator(tile, states, metrics, slots, before)
         return states, metrics

@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.extend
-import numpy as np
 
 from jax_ac.protocols import Algorithm
+from jax_ac.tracing import traced
 from jax_ac.types import PyTree
+
+SCORES = 8
+"""Bytes that the scores of an update take: two float32 numbers (`evaluator.Scores`)."""
 
 
 class Sizes(NamedTuple):
@@ -30,23 +33,25 @@ class Sizes(NamedTuple):
 @functools.lru_cache(maxsize=16)
 def sizes(algorithm: Algorithm) -> Sizes:
     """The sizes of a lane, found by tracing an update."""
-    numbers = jax.tree.map(lambda _: jax.ShapeDtypeStruct((), np.float32), algorithm.hyperparams)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    state = jax.eval_shape(algorithm.init, key, numbers)
-    program, (_, metrics) = jax.make_jaxpr(algorithm.step, return_shape=True)(key, state, numbers)
-    return Sizes(_size(state), _size(metrics), _fullest(program.jaxpr))
+    lane = traced(algorithm)
+    return Sizes(_size(lane.state), _size(lane.metrics), _fullest(lane.program))
 
 
-def result_bytes(algorithm: Algorithm, num_lanes: int, max_updates: int) -> int:
-    """Bytes of the metrics and the states of so many lanes."""
+def result_bytes(algorithm: Algorithm, num_lanes: int, max_updates: int, scored: bool = False) -> int:
+    """Bytes of the metrics and the states of so many lanes; `scored`: with the scores of evaluations."""
     lane = sizes(algorithm)
-    return num_lanes * (lane.state + max_updates * lane.metrics)
+    return num_lanes * (lane.state + max_updates * (lane.metrics + SCORES * scored))
+
+
+def held_bytes(algorithm: Algorithm, width: int, num_updates: int) -> int:
+    """Bytes that a tile keeps on its device whatever XLA makes of an update: states, and metrics of so many updates."""
+    lane = sizes(algorithm)
+    return width * (lane.state + num_updates * lane.metrics)
 
 
 def tile_bytes(algorithm: Algorithm, width: int, num_updates: int) -> int:
-    """Bytes that a tile takes on its device while it does so many updates per call."""
-    lane = sizes(algorithm)
-    return width * (lane.state + lane.update + num_updates * lane.metrics)
+    """Bytes that a tile takes on its device at most, while it does so many updates per call."""
+    return held_bytes(algorithm, width, num_updates) + width * sizes(algorithm).update
 
 
 def installed() -> float:
@@ -61,13 +66,23 @@ def of_device(device: Any) -> float:
     return (device.memory_stats() or {}).get("bytes_limit", math.inf)
 
 
-def check_memory(algorithm: Algorithm, num_lanes: int, max_updates: int) -> None:
+def check_memory(algorithm: Algorithm, num_lanes: int, max_updates: int, scored: bool = False) -> None:
     """Raises ValueError if the results of so many lanes and updates would not fit in this machine's memory."""
-    needed = result_bytes(algorithm, num_lanes, max_updates)
+    needed = result_bytes(algorithm, num_lanes, max_updates, scored)
     if needed > installed():
         raise ValueError(
             f"the results of {num_lanes:,} lanes x {max_updates:,} updates take {needed / 2**30:,.0f} GiB, more than this "
             f"machine's memory of {installed() / 2**30:,.0f} GiB; lower max_updates or the number of seeds."
+        )
+
+
+def check_width(algorithm: Algorithm, width: int, num_updates: int, device: Any) -> None:
+    """Raises ValueError if a tile of so many lanes can in no way fit in a device's memory."""
+    needed = held_bytes(algorithm, width, num_updates)
+    if needed > of_device(device):
+        raise ValueError(
+            f"a tile of {width:,} lanes takes {mebibytes(needed)} and more, which its device's memory of "
+            f"{mebibytes(of_device(device))} cannot hold; lower tile_width."
         )
 
 

@@ -71,7 +71,7 @@ def take_up(
     check_algorithm(algorithm)
     config = _extended(path, config, algorithm, seeds, max_updates, total_steps)
     lanes = restoring.lanes_of(path, config, algorithm)
-    check_memory(algorithm, len(lanes.seed), config.max_updates)
+    check_memory(algorithm, len(lanes.seed), config.max_updates, scored=config.eval_every is not None)
     check_devices(devices)
     per_segment, width = config.segment_updates, config.tile_width
     tiles = make_tiles(algorithm, len(lanes.seed), per_segment, width=width, devices=devices)
@@ -92,7 +92,7 @@ def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits,
     check_every(algorithm, limits.eval_every, limits.eval_episodes)
     check_devices(devices)
     lanes = lay_out(seeds, or_defaults(hyperparams, algorithm.hyperparams))
-    check_memory(algorithm, len(lanes.seed), max_updates)
+    check_memory(algorithm, len(lanes.seed), max_updates, scored=limits.eval_every is not None)
     tiles = make_tiles(algorithm, len(lanes.seed), segment_updates, width=limits.tile_width, devices=devices)
     env = algorithm.env(algorithm.hyperparams) if algorithm.env else None
     config = Config(

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from jax_ac import files, plots, solving, stats
 from jax_ac.evaluator import Scores
-from jax_ac.intervals import wilson
+from jax_ac.intervals import iqm, wilson
 from jax_ac.results import Result
 
 
@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
     @property
     def score(self) -> float:
         """The interquartile mean of the returns; a seed that diverged, or finished no episode, counts as the worst."""
-        return stats.interquartile_mean(np.where(np.isnan(self.returns) | self.diverged, -np.inf, self.returns))
+        return float(iqm(np.where(np.isnan(self.returns) | self.diverged, -np.inf, self.returns)))
 
 
 def sweep_table(outcomes: list[Outcome], title: str, most: int = 20) -> Table:

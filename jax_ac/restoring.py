@@ -13,6 +13,7 @@ from jax_ac.lanes import Lanes, lay_out
 from jax_ac.protocols import Algorithm
 from jax_ac.run_folder import Config, Records
 from jax_ac.schedule import Ends, Schedule, marks_of
+from jax_ac.tracing import traced
 
 
 def algorithm_of(path: Path, config: Config, given: Algorithm | None) -> Algorithm:
@@ -49,10 +50,7 @@ def ends_of(config: Config) -> Ends:
 
 def shapes_of(algorithm: Algorithm, config: Config) -> tuple[Any, Any]:
     """States ``[1, ...]`` and metrics ``[1, 0]`` of one lane; the axes of length 0 may have any (`store.read_sealed`)."""
-    numbers = jax.tree.map(lambda _: jax.ShapeDtypeStruct((), np.float32), algorithm.hyperparams)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    state = jax.eval_shape(algorithm.init, key, numbers)
-    _, metrics = jax.eval_shape(algorithm.step, key, state, numbers)
+    state, metrics, _ = traced(algorithm)
     if config.eval_every is not None:
         metrics = with_scores(metrics, Scores(metrics.running_return, metrics.running_return))
     add_axis = lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype)

@@ -147,7 +147,7 @@ class Result(NamedTuple):
     @property
     def has_intervals(self) -> bool:
         """Whether the lanes are seeds of one setting, all trained as far as they were to be: a sample of such seeds."""
-        return len(self.lanes.shape) == 1 and not self.interrupted and bool((self.marks.num_updates > 0).all())
+        return len(self.lanes.shape) == 1 and bool(restoring.ends_of(self.config).reached(self.marks).all())
 
     def summary(self) -> str:
         """In words: what was trained, how many lanes were solved and after how much, and what diverged.

@@ -53,8 +53,8 @@ def run(
     """Trains every lane until it is solved, has diverged, or has done `max_updates`.
 
     A lane that is done gives up its place at the end of the segment, and the next pending one begins there. Each lane's
-    numbers are those of `train_many` at the same tile width, bit for bit on CPU. Ctrl-C ends the run at the next border of
-    segments; nothing is lost.
+    numbers are those of `train_many` at the same tile width, bit for bit on CPU. Ctrl-C ends the run after the compiled
+    calls that are at work, in about a second; nothing is lost.
 
     Args:
       algorithm: from a preset or `actor_critic`.
@@ -67,8 +67,8 @@ def run(
         The metrics then have `greedy_return` and `sampled_return` (`evaluator.Scores`), NaN where nothing was evaluated.
       eval_episodes: episodes of an evaluation, greedy and sampled each; all agents have the same chances.
       out: a folder for the run (`run_folder`), from which `resume` goes on if it is interrupted or killed.
-      progress: True shows a line while it works; a function is called with `Progress` after each segment instead.
-      trackers: told of every segment (`trackers`).
+      progress: True shows a line while it works; a function is called with `Progress` after each compiled call instead.
+      trackers: told of what each compiled call did (`trackers`).
       segment_updates: after how many updates the places of solved lanes are given to others; 50 until solved, else 200,
         where None. A compiled call is a segment, or as much of it as takes about a second.
       save_seconds: between two checkpoints.
@@ -142,11 +142,12 @@ def _train(plan: Plan, host: Host) -> Result:
     start = time.perf_counter()
     states, _ = tiles.compile()
     like = restoring.shapes_of(tiles.algorithm, config)
-    schedule = Schedule(lanes, (len(tiles.devices), tiles.width), restoring.ends_of(config), like)
+    ends = restoring.ends_of(config)
+    schedule = Schedule(lanes, (len(tiles.devices), tiles.width), ends, like)
     restoring.restore(schedule, records)
     evaluator = None
     if config.eval_every is not None:
-        evaluator = Evaluator(tiles, config.eval_every, config.eval_episodes, schedule.ended)
+        evaluator = Evaluator(tiles, config.eval_every, config.eval_episodes, ends)
         evaluator.compile(states)
     compile_seconds = time.perf_counter() - start
     saver = Saver(folder, schedule, host.save_seconds) if folder else None
@@ -160,9 +161,11 @@ def _train(plan: Plan, host: Host) -> Result:
 def _headline(plan: Plan) -> str:
     """What is about to be trained, where, and the memory that it will take."""
     tiles, config, num_lanes = plan.tiles, plan.config, len(plan.lanes.seed)
-    results = memory.mebibytes(memory.result_bytes(tiles.algorithm, num_lanes, config.max_updates))
+    scored = config.eval_every is not None
+    results = memory.mebibytes(memory.result_bytes(tiles.algorithm, num_lanes, config.max_updates, scored))
     each = memory.mebibytes(memory.tile_bytes(tiles.algorithm, tiles.width, tiles.num_updates))
+    where = "1 device" if len(tiles.devices) == 1 else f"each of {len(tiles.devices)} devices"
     return (
-        f"{num_lanes:,} lanes x {config.max_updates:,} updates, {tiles.width} lanes at once on each of {len(tiles.devices)} "
-        f"devices; memory: results {results}, each device up to {each}"
+        f"{num_lanes:,} lanes x {config.max_updates:,} updates, {tiles.width} lanes at once on {where}; "
+        f"memory: results {results}, each device up to {each}"
     )

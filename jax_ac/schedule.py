@@ -54,6 +54,17 @@ class Ends(NamedTuple):
     segment_updates: int
     eval_every: int | None = None
 
+    def reached(self, marks: Marks) -> np.ndarray:
+        """Which lanes with these marks are done, ``[n]``."""
+        at_border = marks.num_updates % self.segment_updates == 0
+        solved = self.until_solved & (marks.solved_update >= 0) & at_border
+        return marks.frozen | solved | (marks.num_updates >= self.max_updates)
+
+    def next_limit(self, before: np.ndarray) -> np.ndarray:
+        """Up to where a lane goes in one call that has done so many updates before, ``[n]``: to the next border."""
+        borders = [(before // every + 1) * every for every in (self.segment_updates, self.eval_every) if every]
+        return np.minimum.reduce([*borders, np.full_like(before, self.max_updates)])
+
 
 class Schedule:
     """Hands L lanes to the places of D tiles, in order, and keeps what comes back.
@@ -129,12 +140,8 @@ class Schedule:
 
     def slots(self, tile: int, most: int | None = None) -> Slots:
         """What a tile is told about its places: to do the rest of each lane's segment, but not more than `most` updates."""
-        lane, per_segment = np.maximum(self.lane_at[tile], 0), self.ends.segment_updates
-        before = self.updates_at(tile)
-        border = (before // per_segment + 1) * per_segment
-        limit = np.minimum(border, self.ends.max_updates)
-        if self.ends.eval_every is not None:
-            limit = np.minimum(limit, (before // self.ends.eval_every + 1) * self.ends.eval_every)
+        lane, before = np.maximum(self.lane_at[tile], 0), self.updates_at(tile)
+        limit = self.ends.next_limit(before)
         if most is not None:
             limit = np.minimum(limit, before + most)
         return Slots(
@@ -168,14 +175,8 @@ class Schedule:
 
     def _finish(self, lanes: np.ndarray) -> np.ndarray:
         """Marks those of the lanes that are done. Returns which, ``[n]``."""
-        self.done[lanes] = self.ended(Marks(*(mark[lanes] for mark in self.marks)))
+        self.done[lanes] = self.ends.reached(Marks(*(mark[lanes] for mark in self.marks)))
         return self.done[lanes]
-
-    def ended(self, marks: Marks) -> np.ndarray:
-        """Which lanes with these marks are done, ``[n]``."""
-        at_border = marks.num_updates % self.ends.segment_updates == 0
-        solved = self.ends.until_solved & (marks.solved_update >= 0) & at_border
-        return marks.frozen | solved | (marks.num_updates >= self.ends.max_updates)
 
 
 def _no_marks(num_lanes: int) -> Marks:

@@ -57,10 +57,3 @@ def last_known(values: np.ndarray) -> np.ndarray:
     known = ~np.isnan(values)
     last = values.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)
     return np.where(known.any(axis=1), values[np.arange(len(values)), last], np.nan)
-
-
-def interquartile_mean(values: np.ndarray) -> float:
-    """The mean of the middle half of the runs, ``[S]`` (Agarwal et al. 2021); -inf if a run of -inf is in that half."""
-    from scipy.stats import trim_mean
-
-    return float(trim_mean(np.asarray(values, float), 0.25))

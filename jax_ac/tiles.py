@@ -125,12 +125,13 @@ def make_tiles(
 
     Raises:
       TypeError: if `width` is not a whole number.
-      ValueError: if `width` is below 1 or there is no device.
+      ValueError: if `width` is below 1 or more than a device has memory for, or there is no device.
     """
     devices = tuple(jax.local_devices() if devices is None else devices)
     if not devices:
         raise ValueError("devices must hold at least one device, got none.")
     width = default_width(algorithm, devices[0], num_updates) if width is None else check_positive("tile_width", width)
+    memory.check_width(algorithm, width, num_updates, devices[0])
     return Tiles(algorithm, devices[: -(-num_lanes // width)], width, num_updates)
 
 

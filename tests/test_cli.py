@@ -159,7 +159,7 @@ def test_train_other_algorithms(tmp_path):
     assert result.returncode == 0, result.stderr
     assert re.search(r"greedy return +│? *median -\d", result.stdout)
     assert re.search(r"evaluation +│? *1 episodes each, [\d.]+% of the run time", result.stdout)
-    assert "2 lanes x 3 updates, 4 lanes at once on each of 1 devices; memory: results" in result.stderr
+    assert "2 lanes x 3 updates, 4 lanes at once on 1 device; memory: results" in result.stderr
     with (tmp_path / "runs/Pendulum-v1-ppo/metrics.csv").open() as file:
         tracked = sorted(csv.DictReader(file), key=lambda row: (row["seed"], row["update"]))
     assert [(row["seed"], row["update"]) for row in tracked] == [(seed, update) for seed in "01" for update in "012"]

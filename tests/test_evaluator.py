@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jax_ac
+from jax_ac import loop
 from jax_ac.evaluation import evaluate, evaluation_key
 from jax_ac.evaluator import Scores
 from jax_ac.runs import run
@@ -72,6 +73,24 @@ def test_the_same_bits_when_cut_and_on_one_device(easy, evaluated, tmp_path):
     finished = jax_ac.resume(tmp_path / "run", easy, progress=False, devices=jax.local_devices()[:1])
     jax.tree.map(np.testing.assert_array_equal, finished.metrics, evaluated.metrics)
     jax.tree.map(np.testing.assert_array_equal, jax_ac.Result.load(tmp_path / "run", easy).metrics, evaluated.metrics)
+
+
+def test_lanes_that_diverge_have_the_same_scores_however_their_updates_are_cut_into_calls(keras, monkeypatch):
+    """None at the end: what their parameters are worth was not asked for. Before it, as all others."""
+    hyper = jax_ac.grid(keras.hyperparams, learning_rate=[1e-2, 1e17])  # diverges after 1 update, one seed after 6
+    whole = run(keras, 4, hyperparams=hyper, eval_every=1, eval_episodes=1, **OPTIONS)
+    long = run(keras, 4, hyperparams=hyper, eval_every=4, eval_episodes=1, **OPTIONS)
+    monkeypatch.setattr(loop, "CALL_SECONDS", 0.0)
+    cut = run(keras, 4, hyperparams=hyper, eval_every=4, eval_episodes=1, **OPTIONS)
+    jax.tree.map(np.testing.assert_array_equal, cut.metrics, long.metrics)
+    diverged = long.marks.diverged_update >= 0
+    assert diverged.tolist() == [False] * 4 + [True] * 4
+    assert 6 in long.marks.num_updates[diverged]
+    for result in (whole, long):
+        for lane, updates in enumerate(result.marks.num_updates.tolist()):
+            every = result.config.eval_every
+            known = np.flatnonzero(~np.isnan(result.metrics.sampled_return[lane])) + 1
+            assert known.tolist() == sorted({*range(every, updates + 1, every), *([] if diverged[lane] else [updates])})
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats as scipy_stats
 
 from jax_ac import intervals
@@ -37,6 +38,18 @@ def test_whole_curves_are_resampled():
     values[4, 1] = np.nan
     with_gap = bootstrap(values)
     assert np.isnan(with_gap.low).tolist() == [False, True, False]
+
+
+def test_one_run_has_no_interval():
+    assert np.isnan(bootstrap(np.array([3.0]))[1:]).all()
+    assert bootstrap(np.array([[3.0, 4.0]])).estimate.tolist() == [3, 4]
+
+
+def test_settings_are_not_resampled():
+    sweep = xr.DataArray(DRAW.normal(size=(2, 5)), dims=("setting", "seed"))
+    with pytest.raises(ValueError, match="which must be the first axis, got the axes setting, seed"):
+        bootstrap(sweep)
+    assert bootstrap(sweep[0]) == bootstrap(sweep.values[0])
 
 
 def test_seeds_chunks_and_levels(monkeypatch):

@@ -44,6 +44,12 @@ def test_results_are_what_a_result_holds(keras):
     assert memory.result_bytes(keras, 5, 30) == held
 
 
+def test_scores_are_part_of_the_results(keras):
+    result = jax_ac.run(keras, 3, max_updates=8, eval_every=4, eval_episodes=1, progress=False)
+    held = sum(leaf.nbytes for leaf in jax.tree.leaves((result.states, result.metrics)))
+    assert memory.result_bytes(keras, 3, 8, scored=True) == held
+
+
 class Device(NamedTuple):
     platform: str
     bytes_limit: int
@@ -58,6 +64,11 @@ def test_the_width_is_what_the_device_has_room_for(keras):
     assert default_width(keras, Device("gpu", 2 * one * 100), 50) == 64
     assert default_width(keras, Device("gpu", one), 50) == 1
     assert default_width(keras, jax.local_devices()[0], 50) == 16
+
+
+def test_a_width_that_no_device_can_hold_is_said_before_anything_is_compiled(keras):
+    with pytest.raises(ValueError, match=r"a tile of 100,000,000 lanes takes .* GiB and more, .* lower tile_width"):
+        jax_ac.run(keras, 4, max_updates=10, tile_width=100_000_000)
 
 
 def test_what_does_not_fit_is_said_before_anything_is_trained(keras):
