@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from jax_ac import interruption
 from jax_ac.commands import BadInput, Common, Resume, Sweep, Train, checked_sweep, checked_train
 from jax_ac.errors import unknown_name
 
@@ -26,7 +27,8 @@ def main(args: list[str] | None = None) -> None:
     try:
         if unknown:
             raise BadInput(unknown_name("option", unknown[0], _options(command)))
-        sys.exit(_run(command))
+        with interruption.remembered():
+            sys.exit(_run(command))
     except BadInput as error:
         print(f"jax-ac: {error}", file=sys.stderr)
         sys.exit(2)

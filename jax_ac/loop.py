@@ -1,10 +1,9 @@
 """The loop of a run over its segments: tiles are filled, advanced, and what they did is kept, reported and saved."""
 
 import contextlib
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -12,6 +11,7 @@ import jax
 import numpy as np
 
 from jax_ac.evaluator import Evaluator
+from jax_ac.interruption import interrupts
 from jax_ac.progress import Progress
 from jax_ac.results import Spent
 from jax_ac.saving import Saver
@@ -114,21 +114,3 @@ class Loop:
         schedule = self.schedule
         limit = schedule.ends.max_updates
         return Progress(schedule.marks, schedule.done, schedule.begun, limit, self._seconds, *self._before)
-
-
-@contextlib.contextmanager
-def interrupts(stop: threading.Event) -> Iterator[None]:
-    """Within it the first Ctrl-C only sets `stop`; the second one interrupts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def press(number: int, frame: Any) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, press)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

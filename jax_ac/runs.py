@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jax_ac import dataset, memory, restoring, run_folder
+from jax_ac import dataset, interruption, memory, restoring, run_folder
 from jax_ac.evaluator import Evaluator
 from jax_ac.loop import Loop
 from jax_ac.plans import EVAL_EPISODES, Limits, Plan, new_plan, prepare, take_up
@@ -82,9 +82,10 @@ def run(
     """
     host = Host(progress, trackers, save_seconds)
     limits = Limits(max_updates, total_steps, until_solved, segment_updates, tile_width, eval_every, eval_episodes)
-    if out is not None:
-        return execute(prepare(out, algorithm, seeds, hyperparams, limits, devices), host)
-    return execute(new_plan(algorithm, seeds, hyperparams, limits, devices), host)
+    with interruption.remembered():
+        if out is not None:
+            return execute(prepare(out, algorithm, seeds, hyperparams, limits, devices), host)
+        return execute(new_plan(algorithm, seeds, hyperparams, limits, devices), host)
 
 
 def resume(
@@ -117,8 +118,9 @@ def resume(
         does not extend it.
       OSError: as `run`.
     """
-    plan = take_up(path, algorithm, seeds=seeds, max_updates=max_updates, total_steps=total_steps, devices=devices)
-    return execute(plan, Host(progress, trackers, save_seconds))
+    with interruption.remembered():
+        plan = take_up(path, algorithm, seeds=seeds, max_updates=max_updates, total_steps=total_steps, devices=devices)
+        return execute(plan, Host(progress, trackers, save_seconds))
 
 
 def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
@@ -149,6 +151,7 @@ def _train(plan: Plan, host: Host) -> Result:
     if config.eval_every is not None:
         evaluator = Evaluator(tiles, config.eval_every, config.eval_episodes, ends)
         evaluator.compile(states)
+    interruption.check()
     compile_seconds = time.perf_counter() - start
     saver = Saver(folder, schedule, host.save_seconds) if folder else None
     loop = Loop(tiles, schedule, list(states), saver, evaluator)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 FLOORS = [
-    {"batching", "devices", "distributions", "errors", "files", "intervals", "moments", "stats", "types"},
+    {"batching", "devices", "distributions", "errors", "files", "interruption", "intervals", "moments", "stats", "types"},
     {"agent_file", "checks", "hyperparams", "numerics", "protocols", "solving", "store", "trackers", "tree"},
     {
         "budget",

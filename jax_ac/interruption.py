@@ -1,0 +1,65 @@
+"""Interruption: Ctrl-C, which must neither be lost nor spoil what is being done."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+SWALLOWS = "_xla_gc_callback"
+"""JAX's part of Python's garbage collection: what is raised while it runs is printed and lost, a KeyboardInterrupt too."""
+
+
+class Remembering:
+    """A handler of Ctrl-C that raises KeyboardInterrupt, and remembers it for where that is forgotten."""
+
+    def __init__(self) -> None:
+        self.pressed = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.pressed = True
+        if frame is None or frame.f_code.co_name != SWALLOWS:
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def remembered() -> Iterator[None]:
+    """Within it Ctrl-C is remembered until `check`; a handler of the caller's own is left alone."""
+    if not _is_main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, Remembering())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def check() -> None:
+    """Raises KeyboardInterrupt if Ctrl-C was pressed within `remembered` and forgotten."""
+    handler = signal.getsignal(signal.SIGINT)
+    if isinstance(handler, Remembering) and handler.pressed:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def interrupts(stop: threading.Event) -> Iterator[None]:
+    """Within it the first Ctrl-C only sets `stop`; the second one interrupts."""
+    if not _is_main_thread():
+        yield
+        return
+
+    def press(number: int, frame: Any) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
