@@ -7,11 +7,15 @@ from typing import Annotated, Any
 import tyro
 
 from jax_ac import interruption
-from jax_ac.commands import BadInput, Common, Resume, Sweep, Train, checked_sweep, checked_train
+from jax_ac.commands import BadInput, Common, Sweep, Train, checked_sweep, checked_train
 from jax_ac.errors import unknown_name
+from jax_ac.folder_commands import Resume
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, by the shell's convention: 128 + SIGINT."""
+
+POSITIONAL = ("env", "path", "paths", "numbers", "shapes")
+"""Fields of commands that are no options."""
 
 COMMANDS: Any = (
     Annotated[Train, tyro.conf.subcommand("train")]
@@ -56,13 +60,10 @@ def _run(command: Train | Sweep | Resume) -> int:
     return train(command, chosen)
 
 
-def _options(command: Common | Resume) -> list[str]:
-    if isinstance(command, Resume):
-        return [f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(command) if field.name != "path"]
-    fields = [field.name for field in dataclasses.fields(command) if field.name not in ("env", "numbers", "shapes")]
-    parts = (command.numbers, command.shapes)
-    fields += [field.name for part in parts for field in dataclasses.fields(part)]
-    return [f"--{name.replace('_', '-')}" for name in fields]
+def _options(command: Any) -> list[str]:
+    parts = (command, command.numbers, command.shapes) if isinstance(command, Common) else (command,)
+    names = [field.name for part in parts for field in dataclasses.fields(part) if field.name not in POSITIONAL]
+    return [f"--{name.replace('_', '-')}" for name in names]
 
 
 if __name__ == "__main__":

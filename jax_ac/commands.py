@@ -113,25 +113,6 @@ class Sweep(Common):
     """Values to try, such as learning_rate=1e-3,3e-4; may be given several times: every combination is trained."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Resume:
-    """Go on with a run that was interrupted or killed, or extend a finished one.
-
-    What is in its folder is not trained again; the numbers are those of a run that was never interrupted.
-    """
-
-    path: tyro.conf.Positional[Path]
-    """The run's folder."""
-    seeds: int | None = None
-    """More seeds than before: 0, 1, ..."""
-    max_updates: int | None = None
-    """A higher limit of updates per seed."""
-    total_steps: int | None = None
-    """The same, in environment steps."""
-    tracker: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """Also write the metrics, as they come, for jsonl, csv, tensorboard, wandb or mlflow; may be given several times."""
-
-
 class Plan(NamedTuple):
     """A sweep, checked: the setting it departs from, the numbers to try in one program, and what takes one program each.
 

@@ -50,7 +50,7 @@ def sweep_curves(outcomes: Sequence[Any], *, solved_at: float | None = None, mos
     """The median over seeds for each setting of a sweep, best first: the best few in colour, the others grey.
 
     Args:
-      outcomes: with `values`, `env_steps` ``[U]`` and `curves` ``[S, U]`` (`report.Outcome`).
+      outcomes: with `values`, `env_steps` ``[U]`` and `curves` ``[S, U]`` (`summaries.Outcome`).
       solved_at: drawn as a dashed line where given.
       most: how many are coloured.
     """

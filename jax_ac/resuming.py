@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from jax_ac import tracker_names
-from jax_ac.commands import Resume, checking
+from jax_ac.commands import checking
+from jax_ac.folder_commands import Resume
 from jax_ac.sweeping import announced, finish_sweep
 from jax_ac.trainer import finish, use_devices
 

@@ -15,8 +15,8 @@ from jax_ac.trainer import INTERRUPTED, assemble, find_env, is_tuned, limits_of,
 if TYPE_CHECKING:
     from jax_ac.plans import Plan as RunPlan
     from jax_ac.protocols import Algorithm
-    from jax_ac.report import Outcome
     from jax_ac.results import Result
+    from jax_ac.summaries import Outcome
     from jax_ac.types import Env
 
 
@@ -108,7 +108,7 @@ def finish_sweep(results: Iterable["Result"], out: Path, title: str) -> int:
     """Trains, as the results are asked for, and shows all settings, best first. Returns the exit status."""
     from rich.console import Console
 
-    from jax_ac import plots, report
+    from jax_ac import plots, summaries
 
     outcomes: list[Outcome] = []
     interrupted = False
@@ -121,7 +121,7 @@ def finish_sweep(results: Iterable["Result"], out: Path, title: str) -> int:
     outcomes.sort(key=lambda outcome: outcome.score, reverse=True)
     files.write_whole(out / "sweep.csv", lambda path: _write(outcomes, path))
     picture = plots.save(plots.sweep_curves(outcomes, solved_at=solved_at), out / "sweep.png")
-    Console().print(report.sweep_table(outcomes, title=title))
+    Console().print(summaries.sweep_table(outcomes, title=title))
     say(f"learning curves: {picture}\nseed by seed:    {out / 'sweep.csv'}")
     if interrupted:
         say(f"to go on with it: jax-ac resume {out}")
@@ -130,7 +130,7 @@ def finish_sweep(results: Iterable["Result"], out: Path, title: str) -> int:
 
 def outcomes_of(result: "Result", out: Path) -> "list[Outcome]":
     """What each setting of a run came to; the shapes of its program are the name of its folder below `out`."""
-    from jax_ac.report import Outcome
+    from jax_ac.summaries import Outcome
 
     below = result.folder.relative_to(out).name if result.folder else ""
     shapes: dict[str, Any] = {name: value for name, _, value in (part.partition("=") for part in below.split(",") if part)}

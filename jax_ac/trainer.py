@@ -63,16 +63,16 @@ def finish(result: "Result", title: str) -> int:
     """Shows what a run came to, and leaves a picture and a table in its folder. Returns the exit status."""
     from rich.console import Console
 
-    from jax_ac import report
+    from jax_ac import summaries
 
     out = result.folder or Path()
-    report.write_lanes(result, out / "lanes.csv")
-    picture = report.draw(result, out / "learning_curves.png")
-    Console().print(report.table(result, title=title))
+    summaries.write_lanes(result, out / "lanes.csv")
+    picture = summaries.draw(result, out / "learning_curves.png")
+    Console().print(summaries.table(result, title=title))
     for line in result.quarantined():
         say(line)
     if result.config.solved_at is not None:
-        say(f"fraction solved: {report.draw_solved(result, out / 'solved.png')}")
+        say(f"fraction solved: {summaries.draw_solved(result, out / 'solved.png')}")
     say(f"learning curves: {picture}\nseed by seed:    {out / 'lanes.csv'}\nthe run itself:  {out}")
     if result.interrupted:
         say(f"to go on with it: jax-ac resume {out}")

@@ -6,7 +6,19 @@ from pathlib import Path
 import pytest
 
 FLOORS = [
-    {"batching", "devices", "distributions", "errors", "files", "interruption", "intervals", "moments", "stats", "types"},
+    {
+        "batching",
+        "devices",
+        "distributions",
+        "errors",
+        "files",
+        "folder_commands",
+        "interruption",
+        "intervals",
+        "moments",
+        "stats",
+        "types",
+    },
     {"agent_file", "checks", "hyperparams", "numerics", "protocols", "solving", "store", "trackers", "tree"},
     {
         "budget",
@@ -30,7 +42,7 @@ FLOORS = [
     {"agent", "brax_envs", "dataset", "evaluator", "progress", "saving", "tracking", "tuning"},
     {"restoring", "tracker_files"},
     {"plans", "results", "tracker_names"},
-    {"commands", "loop", "report"},
+    {"commands", "loop", "summaries"},
     {"runs"},
     {"trainer"},
     {"sweeping"},

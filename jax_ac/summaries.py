@@ -1,4 +1,4 @@
-"""The report of a run: a table to read, a picture to look at, a file to go on with."""
+"""Summaries of a run: tables to read in a terminal, pictures to look at, a file of lanes to go on with."""
 
 import csv
 import math
