@@ -4,11 +4,11 @@
     lanes/          lanes that have ended, in sealed folders that are written once (`store`)
     checkpoint/     lanes that have not; the last complete one, and the one being written
     lock            held by the process that is at work here
+    spent.json      what it cost (`spending`)
     results.nc      the labelled results (`dataset`), for whoever reads them; rewritten whenever the run stops
 
 Each lane is on disk with its whole state and its metrics. Where it is there more than once, the copy with more updates
-counts:
-a lane's numbers do not depend on when they were saved.
+counts: a lane's numbers do not depend on when they were saved.
 """
 
 import contextlib
@@ -196,8 +196,12 @@ def read_records(path: Path, like: Records) -> list[Records]:
     Raises:
       ValueError: if a part is damaged, or of another algorithm.
     """
-    checkpoints = sealed_folders(path / CHECKPOINT)
-    return [read_sealed(folder, like) for folder in (*sealed_folders(path / LANES), *checkpoints[-1:])]
+    return [read_sealed(folder, like) for folder in parts(path)]
+
+
+def parts(path: Path) -> list[Path]:
+    """The sealed folders that count: all lanes that have ended, and the last checkpoint."""
+    return [*sealed_folders(path / LANES), *sealed_folders(path / CHECKPOINT)[-1:]]
 
 
 def circumstances() -> dict[str, Any]:

@@ -140,7 +140,7 @@ def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
 
 
 def _train(plan: Plan, host: Host) -> Result:
-    tiles, lanes, config, folder, records = plan
+    tiles, lanes, config, folder, records, spent = plan
     start = time.perf_counter()
     states, _ = tiles.compile()
     like = restoring.shapes_of(tiles.algorithm, config)
@@ -153,12 +153,12 @@ def _train(plan: Plan, host: Host) -> Result:
         evaluator.compile(states)
     interruption.check()
     compile_seconds = time.perf_counter() - start
-    saver = Saver(folder, schedule, host.save_seconds) if folder else None
-    loop = Loop(tiles, schedule, list(states), saver, evaluator)
+    saver = Saver(folder, schedule, host.save_seconds, spent) if folder else None
+    loop = Loop(tiles, schedule, list(states), saver, evaluator, compile_seconds)
     with Feed(host.trackers, lanes, config) as feed, show(host.progress, _headline(plan)) as line:
         interrupted = loop.run(feed, line)
     kept = (schedule.marks, schedule.metrics, schedule.states)
-    return Result(tiles.algorithm, config, lanes, *kept, loop.spent(compile_seconds), interrupted, folder)
+    return Result(tiles.algorithm, config, lanes, *kept, loop.spent(), interrupted, folder)
 
 
 def _headline(plan: Plan) -> str:

@@ -1,0 +1,81 @@
+// Charts: figures as they were made in Python, in the colours of the theme, with their switches.
+"use strict";
+const page = JSON.parse(document.getElementById("data").textContent);
+
+const inDark = { "#0072B2": "#4BA6DD", "#D55E00": "#F0803C", "#009E73": "#2FBF94", "rgba(0,114,178,": "rgba(75,166,221,",
+  "rgba(213,94,0,": "rgba(240,128,60,", "rgba(0,158,115,": "rgba(47,191,148," };
+
+function recoloured(value) { // a copy in which colours are those of the dark theme
+  if (typeof value === "string") {
+    for (const [light, dark] of Object.entries(inDark)) if (value.startsWith(light)) return dark + value.slice(light.length);
+    return value;
+  }
+  return value;
+}
+
+function inked(trace) {
+  const dark = document.documentElement.dataset.theme === "dark";
+  if (!dark) return trace;
+  const copy = { ...trace };
+  if (copy.fillcolor) copy.fillcolor = recoloured(copy.fillcolor);
+  for (const part of ["line", "marker"]) {
+    if (!copy[part]) continue;
+    copy[part] = { ...copy[part], color: recoloured(copy[part].color) };
+    if (part === "marker" && copy[part].line) copy[part].line = { ...copy[part].line, color: recoloured(copy[part].line.color) };
+  }
+  return copy;
+}
+
+function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
+
+function chosenOf(id) { // what the switches of a chart say
+  const value = (name) => document.querySelector(`input[name="${id}-${name}"]:checked`)?.value;
+  return { axis: value("axis"), part: value("part"), seeds: document.querySelector(`input[name="${id}-seeds"]`)?.checked };
+}
+
+function shownParts(trace, chosen) {
+  if (trace.meta === "seed") return chosen.seeds;
+  return trace.meta === chosen.part || trace.meta === `${chosen.part} band`;
+}
+
+function tracesOf(chart, chosen) {
+  if (!chosen.axis) return chart.figure.data.map(inked);
+  const along = chart.switch[chosen.axis];
+  return chart.figure.data.map((trace, i) => ({ ...inked(trace), ...along[i] })).filter((trace) => shownParts(trace, chosen));
+}
+
+function layoutOf(chart, chosen) {
+  const layout = { ...chart.figure.layout }, muted = colour("--muted"), line = colour("--line");
+  layout.font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: muted };
+  layout.hoverlabel = { bgcolor: colour("--raised"), bordercolor: line, font: { color: colour("--ink"), size: 13 } };
+  for (const axis of ["xaxis", "yaxis"]) layout[axis] = { ...layout[axis], gridcolor: line, gridwidth: 1 };
+  if (chosen.axis) layout.xaxis.title = { ...layout.xaxis.title, text: chosen.axis };
+  if (innerWidth < 480 && chart.figure.data.length > 12) layout.legend = { ...layout.legend, font: { size: 11 } };
+  return layout;
+}
+
+function draw(id) {
+  const chart = page.charts[id], chosen = chosenOf(id);
+  const config = { responsive: true, displaylogo: false, displayModeBar: false };
+  return Plotly.react(id, tracesOf(chart, chosen), layoutOf(chart, chosen), config);
+}
+
+function drawAll() { return Promise.all(Object.keys(page.charts).map(draw)); }
+
+function nameTheme() {
+  const dark = document.documentElement.dataset.theme === "dark", button = document.getElementById("theme");
+  button.setAttribute("aria-pressed", String(dark));
+}
+
+document.getElementById("theme").addEventListener("click", () => {
+  const root = document.documentElement;
+  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+  try { localStorage.setItem("jax_ac-theme", root.dataset.theme); } catch { /* then it is forgotten */ }
+  nameTheme();
+  drawAll();
+});
+
+document.addEventListener("change", (event) => {
+  const id = event.target.name?.replace(/-(axis|part|seeds)$/, "");
+  if (id && page.charts[id]) draw(id);
+});
