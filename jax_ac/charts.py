@@ -1,9 +1,10 @@
 """Charts: interactive pictures, as plotly draws them in a page; from cohorts to figures, without a file or a page.
 
-Each function returns a `Chart`. Colours are those of the light theme; the page knows what they are in the dark one. What users
-have named is escaped: plotly reads some of HTML in its texts.
+Each function returns a `Chart`. Colours are those of the light theme; the page knows what they are in the dark one. What
+users have named is escaped: plotly reads some of HTML in its texts.
 """
 
+import itertools
 from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from jax_ac import intervals, lines, stats
+from jax_ac import lines
 from jax_ac.solving import kaplan_meier
 from jax_ac.studies import Cohort
 
@@ -24,9 +25,6 @@ COLOURED = len(PALETTE)
 
 SEEDS = 256
 """Seeds that are drawn, of all cohorts together."""
-
-GRID, BAND_GRID, BAND_RESAMPLES = 200, 40, 1_000
-"""Points of a median; points and resamples of an interquartile mean's interval."""
 
 
 class Chart(NamedTuple):
@@ -41,92 +39,8 @@ class Chart(NamedTuple):
     switch: dict[str, list[dict[str, Any]]]
 
 
-def learning(cohorts: Sequence[Cohort], metric: str = "running_return") -> Chart:
-    """Curves of a metric: each seed faint, up to 256 in all, the median with the quartiles, or the interquartile mean.
-
-    Args:
-      cohorts: the first few in colour, with their seeds; of the others the median alone.
-      metric: a field of their metrics.
-    """
-    traces: list[go.Scatter] = []
-    switch: dict[str, list[dict[str, Any]]] = {axis: [] for axis in lines.AXES}
-    for rank, cohort in reversed(list(enumerate(cohorts))):
-        values, at = np.asarray(getattr(cohort.metrics, metric), float), lines.places(cohort.metrics)
-        if rank < COLOURED:
-            share = SEEDS // min(len(cohorts), COLOURED)
-            _add_seeds(traces, switch, cohort, values, at, PALETTE[rank], share)
-        _add_summaries(traces, switch, cohort, values, at, rank)
-    figure = go.Figure(traces, _layout("", metric.replace("_", " ")))
-    solved_at = {cohort.config.solved_at for cohort in cohorts} - {None}
-    if metric == "running_return" and len(solved_at) == 1:
-        figure.add_hline(y=solved_at.pop(), line={"dash": "dash", "width": 1, "color": GREY})
-    return Chart(figure.to_dict(), switch)
-
-
-def _add_seeds(traces: list, switch: dict, cohort: Cohort, values: np.ndarray, at: dict, color: str, most: int) -> None:
-    drawn = lines.evenly(len(values), max(most, 1))
-    updates = lines.thinned(values[drawn], cohort.marks.num_updates[drawn])
-    opacity = round(float(np.clip(10 / len(drawn), 0.1, 0.45)), 3)
-    for lane, mine in zip(drawn, updates, strict=True):
-        hover = f"<b>seed {cohort.seeds[lane]}</b>{_after(cohort)}<br>%{{y:,.5~g}} after %{{x:,}}<extra></extra>"
-        line = {"color": color, "width": 1}
-        style = {"line": line, "opacity": opacity, "hovertemplate": hover, "showlegend": False}
-        traces.append(_line(values[lane, mine], meta="seed", legendgroup=_name(cohort), **style))
-        for axis in lines.AXES:
-            switch[axis].append({"x": lines.packed(at[axis][lane, mine].astype(np.int32))})
-
-
-def _add_summaries(traces: list, switch: dict, cohort: Cohort, values: np.ndarray, at: dict, rank: int) -> None:
-    """The median and its band, the interquartile mean and its; along each axis on a grid of its own."""
-    coloured = rank < COLOURED
-    color = PALETTE[rank] if coloured else GREY
-    common = {"legendgroup": _name(cohort), "name": _name(cohort)}
-    for part, summarize in PARTS.items():
-        if coloured:
-            traces.append(go.Scatter(fill="toself", fillcolor=_faint(color), line={"width": 0}, mode="lines", hoverinfo="skip",
-                                     meta=f"{part} band", showlegend=False, **common))  # fmt: skip
-        hover = f"{_name(cohort)}<br>{part} %{{y:,.5~g}} after %{{x:,}}<extra></extra>"
-        width, shown = (2.4 if coloured else 1), coloured
-        traces.append(_line(None, meta=part, line={"color": color, "width": width}, hovertemplate=hover, showlegend=shown,
-                            **common))  # fmt: skip
-        for axis in lines.AXES:
-            grid, low, middle, high = summarize(values, at[axis], cohort.marks.num_updates, cohort.ended)
-            if coloured:
-                outline = np.concatenate([low, high[::-1]]).astype(np.float32)
-                switch[axis].append({"x": lines.packed(np.concatenate([grid, grid[::-1]])), "y": lines.packed(outline)})
-            switch[axis].append({"x": lines.packed(grid), "y": lines.packed(middle.astype(np.float32))})
-
-
-def _quartiles(values: np.ndarray, at: np.ndarray, num_updates: np.ndarray, ended: np.ndarray) -> tuple:
-    grid = _grid(at, num_updates, GRID)
-    low, middle, high = stats.nan_quantiles(lines.on_grid(values, at, num_updates, ended, grid), (0.25, 0.5, 0.75))
-    known = ~np.isnan(middle)
-    return grid[known], low[known], middle[known], high[known]
-
-
-def _interquartile_mean(values: np.ndarray, at: np.ndarray, num_updates: np.ndarray, ended: np.ndarray) -> tuple:
-    """Where all lanes that have begun have a number: elsewhere those that have are no sample of all."""
-    grid = _grid(at, num_updates, BAND_GRID)
-    curves = lines.on_grid(values, at, num_updates, ended, grid)[num_updates > 0]
-    known = ~np.isnan(curves).any(axis=0) & (len(curves) > 0)
-    if not known.any():
-        return grid[known], grid[known], grid[known], grid[known]
-    found = intervals.bootstrap(curves[:, known], resamples=BAND_RESAMPLES)
-    return grid[known], found.low, found.estimate, found.high
-
-
-PARTS = {"median": _quartiles, "interquartile mean": _interquartile_mean}
-"""How seeds are summarized, by name."""
-
-
-def _grid(at: np.ndarray, num_updates: np.ndarray, points: int) -> np.ndarray:
-    """Whole places, evenly chosen up to the last that any lane has reached."""
-    last = max(int(at[lane, count - 1]) if count else 0 for lane, count in enumerate(num_updates))
-    return (lines.evenly(last, points) + 1).astype(np.int32)
-
-
 def solved(cohorts: Sequence[Cohort]) -> Chart:
-    """The fraction solved against episodes (Kaplan & Meier), with its 95 % band; a mark where a seed was last seen unsolved."""
+    """The fraction solved against episodes (Kaplan & Meier), with its 95 % band; a tick where one was last seen unsolved."""
     traces: list[go.Scatter] = []
     for rank, cohort in reversed(list(enumerate(cohorts[:COLOURED]))):
         time, was_solved = cohort.times
@@ -134,14 +48,14 @@ def solved(cohorts: Sequence[Cohort]) -> Chart:
         at, fraction = np.append(0.0, curve.time), 1 - np.append(1.0, curve.unsolved)
         low, high = 1 - np.append(1.0, curve.high), 1 - np.append(1.0, curve.low)
         known = ~np.isnan(low)
-        common = {"legendgroup": _name(cohort), "name": _name(cohort)}
+        common = {"legendgroup": cohort.name, "name": name(cohort)}
         if known.sum() > 1:
             (x, lower), (_, upper) = (_stairs(at[known], bound[known]) for bound in (low, high))
             outline = {"x": np.concatenate([x, x[::-1]]), "y": np.concatenate([lower, upper[::-1]]).astype(np.float32)}
-            traces.append(go.Scatter(**outline, fill="toself", fillcolor=_faint(color), line={"width": 0}, mode="lines",
-                                     hoverinfo="skip", showlegend=False, meta="band", **common))  # fmt: skip
-        hover = f"{_name(cohort)}<br>%{{y:.1%}} solved within %{{x:,}} episodes<extra></extra>"
-        traces.append(_line(fraction, x=at, line={"color": color, "width": 2.4, "shape": "hv"}, meta="fraction",
+            traces.append(go.Scatter(**outline, fill="toself", fillcolor=faint(color), line={"width": 0}, mode="lines",
+                                     hoverinfo="skip", meta="band", **common))  # fmt: skip
+        hover = f"{name(cohort)}<br>%{{y:.1%}} solved within %{{x:,}} episodes<extra></extra>"
+        traces.append(line(fraction, x=at, line={"color": color, "width": 2.4, "shape": "hv"}, meta="fraction",
                             hovertemplate=hover, **common))  # fmt: skip
         seen, counts = np.unique(time[~was_solved], return_counts=True)
         if len(seen):
@@ -149,8 +63,8 @@ def solved(cohorts: Sequence[Cohort]) -> Chart:
             hover = "%{customdata} not solved when last seen, at %{x:,}<extra></extra>"
             marker = {"symbol": "line-ns", "size": 11, "line": {"width": 1.6, "color": color}}
             traces.append(go.Scatter(x=seen, y=height, customdata=counts, mode="markers", marker=marker, hovertemplate=hover,
-                                     meta="censored", showlegend=False, **common))  # fmt: skip
-    figure = go.Figure(traces, _layout("episodes", "fraction of seeds solved"))
+                                     meta="censored", **common))  # fmt: skip
+    figure = go.Figure(traces, layout("episodes", "fraction of seeds solved"))
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%")
     figure.update_xaxes(rangemode="tozero")
     return Chart(figure.to_dict(), {})
@@ -158,13 +72,13 @@ def solved(cohorts: Sequence[Cohort]) -> Chart:
 
 def distribution(cohorts: Sequence[Cohort]) -> Chart:
     """How many episodes the seeds needed: counts of one cohort, of several each seed as a point, in a box of quartiles."""
-    figure = go.Figure(layout=_layout("episodes until solved", "seeds"))
+    figure = go.Figure(layout=layout("episodes until solved", "seeds"))
     if len(cohorts) == 1:
         time, was_solved = cohorts[0].times
         counts, edges = np.histogram(time[was_solved], bins="auto" if was_solved.any() else 1)
         middle, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
-        span = [f"{low:,.0f} to {high:,.0f}" for low, high in zip(edges, edges[1:], strict=False)]
-        figure.add_bar(x=middle, y=counts, width=width, customdata=span, meta="counts", showlegend=False,
+        span = [f"{low:,.0f} to {high:,.0f}" for low, high in itertools.pairwise(edges)]
+        figure.add_bar(x=middle, y=counts, width=width, customdata=span, meta="counts", legendgroup=cohorts[0].name,
                        marker={"color": PALETTE[0], "line": {"width": 0}},
                        hovertemplate="%{customdata} episodes: %{y:,} seeds<extra></extra>")  # fmt: skip
         figure.update_layout(bargap=0.04)
@@ -173,8 +87,8 @@ def distribution(cohorts: Sequence[Cohort]) -> Chart:
             break
         time, was_solved = cohort.times
         drawn = np.flatnonzero(was_solved)[lines.evenly(int(was_solved.sum()), SEEDS)]
-        figure.add_box(x=time[drawn], name=_name(cohort), boxpoints="all", jitter=0.5, pointpos=0, showlegend=False,
-                       customdata=cohort.seeds[drawn], meta="counts", fillcolor=_faint(PALETTE[rank]),
+        figure.add_box(x=time[drawn], name=name(cohort), boxpoints="all", jitter=0.5, pointpos=0, legendgroup=cohort.name,
+                       customdata=cohort.seeds[drawn], meta="counts", fillcolor=faint(PALETTE[rank]),
                        marker={"color": PALETTE[rank], "size": 4, "opacity": 0.6}, line={"width": 1.4},
                        hovertemplate="seed %{customdata}: %{x:,} episodes<extra></extra>")  # fmt: skip
         figure.update_yaxes(title=None, automargin=True)
@@ -185,10 +99,10 @@ def heat_map(names: tuple[str, str], columns: tuple[list[str], list[str]], score
     """Scores ``[rows, columns]`` over two swept numbers; `names` and `columns` of the rows first."""
     (row, column), (rows, across) = names, columns
     hover = f"{escape(row)} %{{y}}<br>{escape(column)} %{{x}}<br>%{{z:,.5~g}}<extra></extra>"
-    heat = go.Heatmap(z=scores.astype(np.float32), x=list(map(escape, across)), y=list(map(escape, rows)), colorscale="Cividis",
-                      hovertemplate=hover, texttemplate="%{z:.4~g}", xgap=2, ygap=2, meta="heat",
+    heat = go.Heatmap(z=scores.astype(np.float32), x=list(map(escape, across)), y=list(map(escape, rows)),
+                      colorscale="Cividis", hovertemplate=hover, texttemplate="%{z:.4~g}", xgap=2, ygap=2, meta="heat",
                       colorbar={"thickness": 12, "outlinewidth": 0, "title": {"text": "IQM", "side": "top"}})  # fmt: skip
-    figure = go.Figure(heat, _layout(escape(column), escape(row)))
+    figure = go.Figure(heat, layout(escape(column), escape(row)))
     figure.update_xaxes(type="category", showgrid=False, ticks="")
     figure.update_yaxes(type="category", showgrid=False)
     return Chart(figure.to_dict(), {})
@@ -199,11 +113,18 @@ def sensitivity(name: str, values: Sequence[str], scores: np.ndarray, low: np.nd
     numbers = _numbers(values)
     geometric = numbers is not None and (numbers > 0).all() and numbers.max() >= 8 * numbers.min()
     x = list(map(escape, values)) if numbers is None else numbers
-    bars = {"type": "data", "symmetric": False, "array": high - scores, "arrayminus": scores - low, "width": 4, "thickness": 1.6}
+    bars = {
+        "type": "data",
+        "symmetric": False,
+        "array": high - scores,
+        "arrayminus": scores - low,
+        "width": 4,
+        "thickness": 1.6,
+    }
     figure = go.Figure(
-        go.Scatter(x=x, y=scores, error_y=bars, mode="lines+markers", marker={"size": 8}, line={"color": PALETTE[0], "width": 2},
-                   meta="sensitivity", hovertemplate=f"{escape(name)} %{{x}}<br>%{{y:,.5~g}}<extra></extra>"),
-        _layout(escape(name), "running return, IQM"),
+        go.Scatter(x=x, y=scores, error_y=bars, mode="lines+markers", marker={"size": 8}, meta="sensitivity",
+                   line={"color": PALETTE[0], "width": 2}, hovertemplate="%{x}<br>%{y:,.5~g}<extra></extra>"),
+        layout(escape(name), "running return, IQM"),
     )  # fmt: skip
     figure.update_xaxes(type="category" if numbers is None else "log" if geometric else "linear")
     return Chart(figure.to_dict(), {})
@@ -221,24 +142,24 @@ def _stairs(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
 
 
-def _line(y: Any, **style: Any) -> go.Scatter:
+def line(y: Any, **style: Any) -> go.Scatter:
+    """A line; where `y` is None a switch gives it."""
     return go.Scatter(y=None if y is None else y.astype(np.float32), mode="lines", **style)
 
 
-def _name(cohort: Cohort) -> str:
-    return escape(", ".join(filter(None, (cohort.study, cohort.label))))
+def name(cohort: Cohort) -> str:
+    """What the reader reads."""
+    return escape(cohort.name)
 
 
-def _after(cohort: Cohort) -> str:
-    return f" of {_name(cohort)}"
-
-
-def _faint(color: str) -> str:
+def faint(color: str, opacity: float = 0.18) -> str:
+    """A colour of the palette, for a band."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.18)"
+    return f"rgba({red},{green},{blue},{opacity:g})"
 
 
-def _layout(x: str, y: str) -> go.Layout:
+def layout(x: str, y: str) -> go.Layout:
+    """What all charts have in common, and what their axes are called."""
     axis = {"zeroline": False, "showline": False, "automargin": True, "title": {"standoff": 8}}
     return go.Layout(
         template="none",
@@ -246,7 +167,7 @@ def _layout(x: str, y: str) -> go.Layout:
         yaxis={**axis, "title": {"text": y, "standoff": 8}},
         hovermode="closest",
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        showlegend=False,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
     )

@@ -27,7 +27,8 @@ def verdict(study: Study) -> str:
     cohort = study.cohorts[best]
     if len(study.cohorts) > 1:
         worth = _iqm(score(study, best))
-        return f"{so_far}best of {len(study.cohorts):,} settings: {cohort.label}; {worth} over {_seeds(cohort)}."
+        settings = f"{so_far or 'The '}best of {len(study.cohorts):,} settings: {cohort.setting_in_words}"
+        return f"{settings}; {worth} over {_seeds(cohort)}."
     if cohort.config.solved_at is not None:
         threshold = f"(running return above {cohort.config.solved_at:g})"
         return so_far + solving.verdict(*cohort.times, threshold, intervals=cohort.complete)
@@ -147,7 +148,11 @@ def _censored_last(ours: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray
 
 def evaluated(cohort: Cohort) -> list[str]:
     """The fields of its metrics that hold evaluations."""
-    return [name for name in Scores._fields if hasattr(cohort.metrics, name) and not np.isnan(getattr(cohort.metrics, name)).all()]
+    return [
+        name
+        for name in Scores._fields
+        if hasattr(cohort.metrics, name) and not np.isnan(getattr(cohort.metrics, name)).all()
+    ]
 
 
 def evaluation_table(cohorts: Sequence[Cohort]) -> Table:
@@ -157,7 +162,7 @@ def evaluation_table(cohorts: Sequence[Cohort]) -> Table:
         for name in evaluated(cohort):
             last = stats.last_known(np.asarray(getattr(cohort.metrics, name), float))
             known = last[~np.isnan(last)]
-            rows.append([cohort.label or cohort.study, name.replace("_", " "), _bracketed(intervals.bootstrap(known), cohort.complete),
+            rows.append([cohort.name, name.replace("_", " "), _bracketed(intervals.bootstrap(known), cohort.complete),
                          _number(known.min()), _number(known.max()), f"{len(known):,}"])  # fmt: skip
     return Table(["setting", "actions", "IQM", "min", "max", "seeds"], rows)
 
@@ -190,5 +195,5 @@ def _shown(interval: Interval, form: str) -> str:
 
 
 def _number(value: float) -> str:
-    """Five significant digits, at most."""
-    return f"{float(f'{value:.5g}'):,.10g}"
+    """Four significant digits, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -3,7 +3,17 @@
 from jax_ac.run_folder import Config
 from jax_ac.studies import Study
 
-COSTS = ["run", "compiling, s", "training, s", "updates/s", "steps/s", "devices", "lanes per tile", "utilisation", "evaluating"]
+COSTS = [
+    "run",
+    "compiling, s",
+    "training, s",
+    "updates/s",
+    "steps/s",
+    "devices",
+    "lanes per tile",
+    "utilisation",
+    "evaluating",
+]
 
 
 def facts(config: Config) -> list[tuple[str, str]]:

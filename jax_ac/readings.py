@@ -1,11 +1,10 @@
-"""Readings: what a run folder says of its lanes, without their agents: the algorithm, which may be the user's own, isn't needed."""
+"""Readings: what a run folder says of its lanes, without agents: no algorithm, which may be one's own, is needed."""
 
 import re
 from collections import namedtuple
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jax_ac import restoring, run_folder, spending, store
@@ -41,16 +40,15 @@ def read(path: Path) -> Reading:
     config = run_folder.read_config(path)
     lanes = _lanes_of(path, config)
     records = [_records(part) for part in run_folder.parts(path)]
-    metrics = records[0].metrics if records else Metrics(*(np.zeros((0, 0), np.float32) for _ in Metrics._fields))
-    like = jax.tree.map(lambda leaf: leaf[:1], (_blank_marks(), metrics))
-    schedule = Schedule(lanes, (1, 1), restoring.ends_of(config), like)  # pyright: ignore[reportArgumentType]
+    like: Any = records[0][2:] if records else (_blank(Marks, (0,)), _blank(Metrics, (0, 0)))
+    schedule = Schedule(lanes, (1, 1), restoring.ends_of(config), like)
     restoring.restore(schedule, records)
     return Reading(config, lanes, schedule.marks, schedule.metrics, spending.total(spending.read(path)), path)
 
 
-def _blank_marks() -> Marks:
-    kinds = [np.float32 if name == "running_return" else bool if name == "frozen" else np.int32 for name in Marks._fields]
-    return Marks(*(np.zeros(1, kind) for kind in kinds))
+def _blank(kind: Any, shape: tuple[int, ...]) -> Any:
+    """No lanes, for the types of their columns: where nothing was saved yet, any will do."""
+    return kind(*(np.zeros(shape, np.float32) for _ in kind._fields))
 
 
 def _lanes_of(path: Path, config: Config) -> Lanes:
@@ -67,4 +65,5 @@ def _records(part: Path) -> Records:
     states = {match[1]: leaf for name, leaf in leaves.items() if (match := STATES.fullmatch(name))}
     metrics = {match[1]: leaf for name, leaf in leaves.items() if (match := METRICS.fullmatch(name))}
     marks: Any = Marks(*(states[name] for name in Marks._fields))
-    return Records(leaves[".setting"], leaves[".seed"], marks, namedtuple("Metrics", metrics)(**metrics))
+    columns: Any = namedtuple("Columns", metrics)(**metrics)
+    return Records(leaves[".setting"], leaves[".seed"], marks, columns)

@@ -1,7 +1,7 @@
 """Reports: what runs came to, on one page of HTML that needs neither network nor server.
 
-The template is filled by Jinja, which escapes all that it is given; numbers travel as JSON. No script runs but the page's own, and
-none reaches beyond the page: its policy (Content-Security-Policy) names the digest of each.
+Jinja fills the template, and escapes all that it is given; numbers travel as JSON. No script runs but the page's own, and none
+reaches beyond the page: its policy (Content-Security-Policy) names the digest of each.
 """
 
 import base64
@@ -16,7 +16,7 @@ import jinja2
 from plotly.offline import get_plotlyjs
 
 import jax_ac
-from jax_ac import charts, files, findings, lines, provenance, rosters, sections, snippets, studies
+from jax_ac import charts, files, findings, learning_charts, lines, provenance, rosters, sections, snippets, studies
 from jax_ac.findings import Table
 from jax_ac.studies import Study, Trained
 
@@ -95,8 +95,9 @@ def page(found: Sequence[Study], watch: Watch | None = None) -> str:
         notes=list(dict.fromkeys(note for study in found for note in findings.notes(study))),
         figures=findings.figures(found[0]) if len(found) == 1 else [],
         sections=parts,
+        cost=sections.cost_view(found),
         axes=lines.AXES,
-        parts=list(charts.PARTS),
+        parts=list(learning_charts.PARTS),
         runs=[run for study in found for run in _runs(study, len(found) > 1)],
         data=data,
         version=jax_ac.__version__,

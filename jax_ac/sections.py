@@ -1,4 +1,4 @@
-"""Sections: the parts of a report between its verdict and its table of lanes, each there only where it has something to show."""
+"""Sections: the parts of a report below its verdict, each there only where it has something to show."""
 
 import base64
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jax_ac import charts, findings, lines, provenance
+from jax_ac import charts, findings, learning_charts, lines, provenance
 from jax_ac.charts import Chart
 from jax_ac.findings import Table
 from jax_ac.studies import Cohort, Study, Trained
@@ -24,6 +24,7 @@ class Section(NamedTuple):
       chart: a picture, or None.
       table: a table, or None.
       image: a GIF in base 64, or None.
+      legend: names and colours; who clicks a name hides or shows it in all pictures.
       half: whether it can share a row with the next.
     """
 
@@ -33,6 +34,7 @@ class Section(NamedTuple):
     chart: Chart | None = None
     table: Table | None = None
     image: str | None = None
+    legend: Sequence[tuple[str, str]] = ()
     half: bool = False
 
     @property
@@ -48,26 +50,33 @@ def of(studies: Sequence[Study]) -> list[Section]:
         return []
     cohorts = shown(begun)
     sections = [*comparison_view(begun), learning_view(cohorts), *solving_view(cohorts), *sweep_views(begun)]
-    return [*sections, *evaluation_view(cohorts), *animation_view(begun), cost_view(studies)]
+    return [*sections, *evaluation_view(cohorts), *animation_view(begun)]
 
 
 def shown(studies: Sequence[Study]) -> list[Cohort]:
     """The cohorts in the pictures: of one study all, best first; of several the best of each."""
     if len(studies) == 1:
-        return [studies[0].cohorts[index] for index in findings.ranked(studies[0])]
+        ranked = [studies[0].cohorts[index] for index in findings.ranked(studies[0])]
+        return [cohort._replace(study="") for cohort in ranked] if len(ranked) > 1 else ranked
     return [study.cohorts[findings.ranked(study)[0]] for study in studies]
 
 
 def learning_view(cohorts: Sequence[Cohort]) -> Section:
     """Learning curves, with what was left out of them."""
-    chart = charts.learning(cohorts)
+    chart = learning_charts.learning(cohorts)
     seeds = sum(trace.get("meta") == "seed" for trace in chart.figure["data"])
     all_seeds = sum(len(cohort.seeds) for cohort in cohorts)
     drawn = f"{seeds:,} of {all_seeds:,} seeds drawn, evenly chosen" if seeds < all_seeds else "every seed drawn"
     most = max(int(cohort.marks.num_updates.max()) for cohort in cohorts)
     points = f", at {lines.POINTS} of {most:,} updates: exact values there, no averages" if most > lines.POINTS else ""
     text = f"Running return, {drawn}{points}. The band holds the quartiles, or the 95 % interval of the interquartile mean. "
-    return Section("learning", "Learning curves", f"{text}A seed that ended keeps its last value.", chart)
+    text += "A seed that ended keeps its last value."
+    return Section("learning", "Learning curves", text, chart, legend=legend(cohorts))
+
+
+def legend(cohorts: Sequence[Cohort]) -> list[tuple[str, str]]:
+    """Names and colours of the cohorts that have one, if there is more than one."""
+    return [(cohort.name, color) for cohort, color in zip(cohorts, charts.PALETTE, strict=False)] if len(cohorts) > 1 else []
 
 
 def solving_view(cohorts: Sequence[Cohort]) -> list[Section]:
@@ -103,7 +112,10 @@ def sweep_view(study: Study, name: str) -> list[Section]:
     if chart is None:
         return [ranks]
     over = " and ".join(study.swept)
-    return [Section(name, f"Return over {over}", "Interquartile mean over seeds of the running return at the end.", chart), ranks]
+    return [
+        Section(name, f"Return over {over}", "Interquartile mean over seeds of the running return at the end.", chart),
+        ranks,
+    ]
 
 
 def _swept_chart(study: Study) -> Chart | None:
@@ -142,7 +154,11 @@ def evaluation_view(cohorts: Sequence[Cohort]) -> list[Section]:
     name = findings.evaluated(timed[0])[-1]
     text = f"Mean return of evaluation episodes, {name.split('_')[0]} actions; the table holds each seed's last evaluation."
     table = findings.evaluation_table(timed)
-    return [Section("evaluation", "Evaluation", text, charts.learning(timed, name), table._replace(rows=table.rows[:ROWS]))]
+    return [
+        Section(
+            "evaluation", "Evaluation", text, learning_charts.learning(timed, name), table._replace(rows=table.rows[:ROWS])
+        )
+    ]
 
 
 def animation_view(studies: Sequence[Study]) -> list[Section]:
@@ -163,5 +179,7 @@ def animation(run: Trained) -> bytes | None:
 def cost_view(studies: Sequence[Study]) -> Section:
     """What the runs cost, resumed parts added."""
     rows = [row for study in studies for row in provenance.cost_rows(study)]
-    text = "Utilisation: updates that trained a lane, over those that the compiled tiles had room for. Resumed parts are added."
+    text = (
+        "Utilisation: updates that trained a lane, over those that the compiled tiles had room for. Resumed parts are added."
+    )
     return Section("cost", "What it cost", text, table=Table(provenance.COSTS, rows))

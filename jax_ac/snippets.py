@@ -1,6 +1,7 @@
 """Snippets: what repeats a run, from what its folder says: the command, and a program in Python."""
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 import jax_ac
 from jax_ac import recipes
 from jax_ac.run_folder import Config
+
+WIDTH = 80
+"""Characters of a call on one line."""
 
 OWN = "...  # it has parts of your own, which no file can hold: make it here"
 
@@ -36,16 +40,11 @@ def program(config: Config) -> str:
     changed = _changed(config)
     if changed:
         modules.add("numpy as np")
-        fields = ", ".join(f"{name}=np.float32({_numbers(values)})" for name, values in changed.items())
-        lines.append(f"hyperparams = algorithm.hyperparams._replace({fields})")
-    given = "".join(f", {name}={value!r}" for name, value in arguments.items()) + ", hyperparams=hyperparams" * bool(changed)
-    lines += [f"result = jax_ac.run(algorithm{given})", "print(result.summary())"]
+        fields = [f"{name}=np.float32({_numbers(values)})" for name, values in changed.items()]
+        lines.append(f"hyperparams = {_call('algorithm.hyperparams._replace', fields)}")
+    given = [f"{name}={value!r}" for name, value in arguments.items()] + ["hyperparams=hyperparams"] * bool(changed)
+    lines += [f"result = {_call('jax_ac.run', ['algorithm', *given])}", "print(result.summary())"]
     return "\n".join([*(f"import {module}" for module in sorted(modules)), "", *lines])
-
-
-def name_of(recipe: str) -> str:
-    """What the algorithm is called: the name of the function that made it."""
-    return str(json.loads(recipe).get("call", "")).partition(":")[2]
 
 
 def name_of(recipe: str) -> str:
@@ -57,11 +56,11 @@ def source(said: Any, modules: set[str]) -> str:
     """The Python of a recipe (`recipes`), or of a part of one; what it must import is added to `modules`."""
     match said:
         case {"call": str(name), "arguments": dict(arguments)} | {"make": str(name), "arguments": dict(arguments)}:
-            return f"{_named(name, modules)}({_keywords(arguments, modules)})"
+            return _call(_named(name, modules), _keywords(arguments, modules))
         case {"partial": str(name), "positional": list(positional), "keywords": dict(keywords)}:
             modules.add("functools")
-            given = [source(item, modules) for item in positional] + [_keywords(keywords, modules)] * bool(keywords)
-            return f"functools.partial({', '.join([_named(name, modules), *given])})"
+            given = [source(item, modules) for item in positional]
+            return _call("functools.partial", [_named(name, modules), *given, *_keywords(keywords, modules)])
         case {"array": list(numbers), "shape": list(shape), "dtype": str(dtype)}:
             modules.add("numpy as np")
             row = ", ".join(f"float({number!r})" for number in numbers)
@@ -73,8 +72,17 @@ def source(said: Any, modules: set[str]) -> str:
     return repr(said)
 
 
-def _keywords(arguments: dict[str, Any], modules: set[str]) -> str:
-    return ", ".join(f"{name}={source(value, modules)}" for name, value in arguments.items())
+def _keywords(arguments: dict[str, Any], modules: set[str]) -> list[str]:
+    return [f"{name}={source(value, modules)}" for name, value in arguments.items()]
+
+
+def _call(function: str, arguments: list[str]) -> str:
+    """A call on one line, or a line for each argument where that would be long."""
+    line = f"{function}({', '.join(arguments)})"
+    if len(line) <= WIDTH and "\n" not in line:
+        return line
+    lines = textwrap.indent("".join(f"{argument},\n" for argument in arguments), "    ")
+    return f"{function}(\n{lines})"
 
 
 def _named(full: str, modules: set[str]) -> str:

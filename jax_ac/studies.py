@@ -57,9 +57,14 @@ class Cohort(NamedTuple):
     config: Config
 
     @property
-    def label(self) -> str:
-        """The setting in words; empty where nothing is swept."""
+    def setting_in_words(self) -> str:
+        """What was swept; empty where nothing is."""
         return ", ".join(f"{name} {value}" for name, value in self.values.items())
+
+    @property
+    def name(self) -> str:
+        """The study's name and the setting."""
+        return ", ".join(filter(None, (self.study, self.setting_in_words)))
 
     @property
     def diverged(self) -> np.ndarray:
@@ -118,7 +123,7 @@ class Study(NamedTuple):
         return tuple(self.cohorts[0].values)
 
     def scores(self) -> np.ndarray:
-        """The running return at the end, ``[C, S]``; a lane that diverged, or finished no episode, counts as the worst seen."""
+        """The running return at the end, ``[C, S]``; a lane that diverged, or has none, counts as the worst seen."""
         returns = np.stack([cohort.marks.running_return for cohort in self.cohorts]).astype(float)
         failed = np.stack([cohort.diverged for cohort in self.cohorts]) | np.isnan(returns)
         worst = returns[~failed].min() if not failed.all() else np.nan

@@ -2,6 +2,8 @@
 "use strict";
 const page = JSON.parse(document.getElementById("data").textContent);
 
+let hidden = new Set();
+
 const inDark = { "#0072B2": "#4BA6DD", "#D55E00": "#F0803C", "#009E73": "#2FBF94", "rgba(0,114,178,": "rgba(75,166,221,",
   "rgba(213,94,0,": "rgba(240,128,60,", "rgba(0,158,115,": "rgba(47,191,148," };
 
@@ -33,15 +35,15 @@ function chosenOf(id) { // what the switches of a chart say
   return { axis: value("axis"), part: value("part"), seeds: document.querySelector(`input[name="${id}-seeds"]`)?.checked };
 }
 
-function shownParts(trace, chosen) {
+function isWanted(trace, chosen) {
   if (trace.meta === "seed") return chosen.seeds;
   return trace.meta === chosen.part || trace.meta === `${chosen.part} band`;
 }
 
 function tracesOf(chart, chosen) {
-  if (!chosen.axis) return chart.figure.data.map(inked);
-  const along = chart.switch[chosen.axis];
-  return chart.figure.data.map((trace, i) => ({ ...inked(trace), ...along[i] })).filter((trace) => shownParts(trace, chosen));
+  const traces = chart.figure.data, along = chart.switch[chosen.axis] || [];
+  const wanted = (trace) => !hidden.has(trace.legendgroup) && (!chosen.axis || isWanted(trace, chosen));
+  return traces.map((trace, i) => ({ ...inked(trace), ...along[i] })).filter(wanted);
 }
 
 function layoutOf(chart, chosen) {
@@ -50,7 +52,6 @@ function layoutOf(chart, chosen) {
   layout.hoverlabel = { bgcolor: colour("--raised"), bordercolor: line, font: { color: colour("--ink"), size: 13 } };
   for (const axis of ["xaxis", "yaxis"]) layout[axis] = { ...layout[axis], gridcolor: line, gridwidth: 1 };
   if (chosen.axis) layout.xaxis.title = { ...layout.xaxis.title, text: chosen.axis };
-  if (innerWidth < 480 && chart.figure.data.length > 12) layout.legend = { ...layout.legend, font: { size: 11 } };
   return layout;
 }
 
@@ -60,11 +61,18 @@ function draw(id) {
   return Plotly.react(id, tracesOf(chart, chosen), layoutOf(chart, chosen), config);
 }
 
-function drawAll() { return Promise.all(Object.keys(page.charts).map(draw)); }
+function hideCohorts() { // those that were clicked away
+  hidden = new Set([...document.querySelectorAll('input[name="cohort"]:not(:checked)')].map((input) => input.value));
+}
+
+function drawAll() {
+  hideCohorts();
+  return Promise.all(Object.keys(page.charts).map(draw));
+}
 
 function nameTheme() {
-  const dark = document.documentElement.dataset.theme === "dark", button = document.getElementById("theme");
-  button.setAttribute("aria-pressed", String(dark));
+  const dark = document.documentElement.dataset.theme === "dark";
+  document.getElementById("theme").textContent = dark ? "Light theme" : "Dark theme";
 }
 
 document.getElementById("theme").addEventListener("click", () => {
@@ -76,6 +84,7 @@ document.getElementById("theme").addEventListener("click", () => {
 });
 
 document.addEventListener("change", (event) => {
+  if (event.target.name === "cohort") drawAll();
   const id = event.target.name?.replace(/-(axis|part|seeds)$/, "");
   if (id && page.charts[id]) draw(id);
 });
