@@ -42,6 +42,7 @@ class Chart(NamedTuple):
 def solved(cohorts: Sequence[Cohort]) -> Chart:
     """The fraction solved against episodes (Kaplan & Meier), with its 95 % band; a tick where one was last seen unsolved."""
     traces: list[go.Scatter] = []
+    opacity = 0.18 if len(cohorts) < 3 else 0.08
     for rank, cohort in reversed(list(enumerate(cohorts[:COLOURED]))):
         time, was_solved = cohort.times
         curve, color = kaplan_meier(time, was_solved), PALETTE[rank]
@@ -52,8 +53,8 @@ def solved(cohorts: Sequence[Cohort]) -> Chart:
         if known.sum() > 1:
             (x, lower), (_, upper) = (_stairs(at[known], bound[known]) for bound in (low, high))
             outline = {"x": np.concatenate([x, x[::-1]]), "y": np.concatenate([lower, upper[::-1]]).astype(np.float32)}
-            traces.append(go.Scatter(**outline, fill="toself", fillcolor=faint(color), line={"width": 0}, mode="lines",
-                                     hoverinfo="skip", meta="band", **common))  # fmt: skip
+            traces.append(go.Scatter(**outline, fill="toself", fillcolor=faint(color, opacity), line={"width": 0},
+                                     mode="lines", hoverinfo="skip", meta="band", **common))  # fmt: skip
         hover = f"{name(cohort)}<br>%{{y:.1%}} solved within %{{x:,}} episodes<extra></extra>"
         traces.append(line(fraction, x=at, line={"color": color, "width": 2.4, "shape": "hv"}, meta="fraction",
                             hovertemplate=hover, **common))  # fmt: skip

@@ -71,7 +71,7 @@ def ranked(study: Study) -> list[int]:
     """The cohorts, best first: by solved seeds' time where lanes stop when solved, else by the return at the end."""
     if all(cohort.halts for cohort in study.cohorts):
         return sorted(range(len(study.cohorts)), key=lambda index: _soonest(study.cohorts[index]))
-    scores = np.nan_to_num(intervals.iqm(study.scores()), nan=-np.inf)
+    scores = np.nan_to_num([float(intervals.iqm(values)) for values in study.scores()], nan=-np.inf)
     return np.argsort(-scores, kind="stable").tolist()
 
 
@@ -83,55 +83,60 @@ def _soonest(cohort: Cohort) -> tuple[float, ...]:
 
 def settings_table(study: Study) -> Table:
     """The settings, best first: what was set, seeds solved, episodes, and the return at the end."""
-    columns = ["rank", *study.swept, *SUMMARY[study.config.solved_at is not None]]
+    columns = ["rank", *study.swept, *SUMMARY]
     rows = [
         [str(rank), *(study.cohorts[index].values.get(name, "") for name in study.swept), *_summary(study, index)]
         for rank, index in enumerate(ranked(study), 1)
     ]
-    return Table(columns, rows)
+    return without_empty(Table(columns, rows))
 
 
-SUMMARY = {True: ["solved", "median episodes", "return, IQM", "diverged"], False: ["return, IQM", "diverged"]}
-"""What is said of a cohort, with and without a threshold."""
+SUMMARY = ("solved", "median episodes", "return, IQM", "diverged")
+"""What is said of a cohort."""
+
+NOTHING = "–"
 
 
 def _summary(study: Study, index: int) -> list[str]:
     cohort = study.cohorts[index]
-    solved = []
+    solved, median = NOTHING, NOTHING
     if study.config.solved_at is not None:
         share = intervals.wilson(int(cohort.solved.sum()), len(cohort.seeds))
         bounds = f" [{share.low:.0%}, {share.high:.0%}]" if cohort.complete else ""
-        median = solving.median_time(solving.kaplan_meier(*cohort.times))
-        solved = [f"{cohort.solved.sum():,} of {len(cohort.seeds):,}{bounds}", _bracketed(median, cohort.complete)]
-    return [*solved, _bracketed(score(study, index), cohort.complete), f"{cohort.diverged.sum():,}"]
+        solved = f"{cohort.solved.sum():,} of {len(cohort.seeds):,}{bounds}"
+        median = _bracketed(solving.median_time(solving.kaplan_meier(*cohort.times)), cohort.complete)
+    returned = NOTHING if cohort.halts else _bracketed(score(study, index), cohort.complete)
+    return [solved, median, returned, f"{cohort.diverged.sum():,}"]
+
+
+def without_empty(table: Table) -> Table:
+    """The table without the columns in which nothing is said."""
+    kept = [column for column in range(len(table.columns)) if any(row[column] != NOTHING for row in table.rows)]
+    return Table([table.columns[column] for column in kept], [[row[column] for column in kept] for row in table.rows])
 
 
 def comparison(studies: Sequence[Study]) -> Table:
     """Each study beside the first: its own numbers, then how it differs; the best setting of each stands for it."""
     chosen = [(study, ranked(study)[0]) for study in studies]
-    has_threshold = any(study.config.solved_at is not None for study in studies)
-    columns = ["run", *SUMMARY[has_threshold], *(["log-rank p", "P(sooner)"] if has_threshold else []), "P(higher return)"]
+    columns = ["run", *SUMMARY, "log-rank p", "P(sooner)", "P(higher return)"]
     first = studies[0].cohorts[chosen[0][1]]
     rows = []
     for study, index in chosen:
         cohort = study.cohorts[index]
-        own = _summary(study, index)
-        own = own if len(own) == len(SUMMARY[has_threshold]) else ["", "", *own]
-        against = ["", "", ""] if cohort is first else _against(cohort, first)
-        rows.append([study.name, *own, *against[0 if has_threshold else 2 :]])
-    return Table(columns, rows)
+        against = [NOTHING] * 3 if cohort is first else _against(cohort, first)
+        rows.append([study.name, *_summary(study, index), *against])
+    return without_empty(Table(columns, rows))
 
 
 def _against(ours: Cohort, theirs: Cohort) -> list[str]:
     """log-rank p, the probability to be solved sooner, and to have a higher return at the end."""
-    unknown = "–"
     if ours.config.env != theirs.config.env or not (ours.complete and theirs.complete):
-        return [unknown] * 3
-    p_value = sooner = higher = unknown
+        return [NOTHING] * 3
+    p_value = sooner = higher = NOTHING
     times = [cohort.times for cohort in (ours, theirs)]
     if ours.config.solved_at is not None and any(solved.any() for _, solved in times):
         p_value = f"{solving.log_rank(*times):.2g}"
-    if p_value != unknown and all(_censored_last(*pair) for pair in (times, times[::-1])):
+    if p_value != NOTHING and all(_censored_last(*pair) for pair in (times, times[::-1])):
         better = (-np.where(solved, time, np.inf) for time, solved in times)
         sooner = _shown(intervals.probability_of_improvement(*better), "{:.2f}")
     returns = [np.where(cohort.diverged, -np.inf, cohort.marks.running_return) for cohort in (ours, theirs)]
@@ -183,7 +188,7 @@ def _seeds(cohort: Cohort) -> str:
 
 def _bracketed(interval: Interval, known: bool) -> str:
     if not np.isfinite(interval.estimate):
-        return "–"
+        return NOTHING
     return _shown(interval, "{}") if known and np.isfinite(interval.low) else _number(interval.estimate)
 
 

@@ -1,7 +1,7 @@
 """Reports: what runs came to, on one page of HTML that needs neither network nor server.
 
-Jinja fills the template, and escapes all that it is given; numbers travel as JSON. No script runs but the page's own, and none
-reaches beyond the page: its policy (Content-Security-Policy) names the digest of each.
+Jinja fills the template, and escapes all that it is given; numbers travel as JSON. No script runs but the page's own,
+and none reaches beyond the page: its policy (Content-Security-Policy) names the digest of each.
 """
 
 import base64

@@ -66,7 +66,8 @@ def learning_view(cohorts: Sequence[Cohort]) -> Section:
     chart = learning_charts.learning(cohorts)
     seeds = sum(trace.get("meta") == "seed" for trace in chart.figure["data"])
     all_seeds = sum(len(cohort.seeds) for cohort in cohorts)
-    drawn = f"{seeds:,} of {all_seeds:,} seeds drawn, evenly chosen" if seeds < all_seeds else "every seed drawn"
+    of_few = f" of the best {charts.COLOURED} settings" if len(cohorts) > charts.COLOURED else ""
+    drawn = f"{seeds:,} of {all_seeds:,} seeds drawn{of_few}, evenly chosen" if seeds < all_seeds else "every seed drawn"
     most = max(int(cohort.marks.num_updates.max()) for cohort in cohorts)
     points = f", at {lines.POINTS} of {most:,} updates: exact values there, no averages" if most > lines.POINTS else ""
     text = f"Running return, {drawn}{points}. The band holds the quartiles, or the 95 % interval of the interquartile mean. "

@@ -122,12 +122,12 @@ class Study(NamedTuple):
         """The names of what differs between cohorts."""
         return tuple(self.cohorts[0].values)
 
-    def scores(self) -> np.ndarray:
-        """The running return at the end, ``[C, S]``; a lane that diverged, or has none, counts as the worst seen."""
-        returns = np.stack([cohort.marks.running_return for cohort in self.cohorts]).astype(float)
-        failed = np.stack([cohort.diverged for cohort in self.cohorts]) | np.isnan(returns)
-        worst = returns[~failed].min() if not failed.all() else np.nan
-        return np.where(failed, worst, returns)
+    def scores(self) -> list[np.ndarray]:
+        """Of each cohort the running returns at the end, ``[S]``; a lane that diverged, or has none, counts as the worst seen."""
+        returns = [np.where(cohort.diverged, np.nan, cohort.marks.running_return) for cohort in self.cohorts]
+        known = [values[~np.isnan(values)] for values in returns]
+        worst = min((values.min() for values in known if len(values)), default=np.nan)
+        return [np.where(np.isnan(values), worst, values).astype(float) for values in returns]
 
 
 def of(runs: Mapping[str, Trained], name: str) -> Study:
@@ -154,7 +154,7 @@ def read(path: Path) -> Study:
 
 def folders(path: Path) -> list[Path]:
     """The folder of a run itself, or those of a sweep's programs below it."""
-    below = sorted(folder.parent for folder in path.glob(f"*/{run_folder.CONFIG}"))
+    below = sorted(folder.parent for folder in path.glob(f"*=*/{run_folder.CONFIG}"))
     return below if below and not (path / run_folder.CONFIG).exists() else [path]
 
 
@@ -181,6 +181,11 @@ def _cohort(run: Trained, study: str, shape: dict[str, str], setting: int) -> Co
         halts=run.config.solved_at is not None and (run.config.until_solved or bool(solved_only.any())),
         config=run.config,
     )
+
+
+def renamed(study: Study, name: str) -> Study:
+    """The study under another name."""
+    return study._replace(name=name, cohorts=tuple(cohort._replace(study=name) for cohort in study.cohorts))
 
 
 def distinct(names: Sequence[str]) -> list[str]:

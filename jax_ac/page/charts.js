@@ -7,24 +7,17 @@ let hidden = new Set();
 const inDark = { "#0072B2": "#4BA6DD", "#D55E00": "#F0803C", "#009E73": "#2FBF94", "rgba(0,114,178,": "rgba(75,166,221,",
   "rgba(213,94,0,": "rgba(240,128,60,", "rgba(0,158,115,": "rgba(47,191,148," };
 
-function recoloured(value) { // a copy in which colours are those of the dark theme
-  if (typeof value === "string") {
-    for (const [light, dark] of Object.entries(inDark)) if (value.startsWith(light)) return dark + value.slice(light.length);
-    return value;
-  }
-  return value;
+function isDark() { return document.documentElement.dataset.theme === "dark"; }
+
+function inked(color) { // a colour of the light theme, in the theme that is shown
+  const light = isDark() && Object.keys(inDark).find((name) => color?.startsWith(name));
+  return light ? inDark[light] + color.slice(light.length) : color;
 }
 
-function inked(trace) {
-  const dark = document.documentElement.dataset.theme === "dark";
-  if (!dark) return trace;
-  const copy = { ...trace };
-  if (copy.fillcolor) copy.fillcolor = recoloured(copy.fillcolor);
-  for (const part of ["line", "marker"]) {
-    if (!copy[part]) continue;
-    copy[part] = { ...copy[part], color: recoloured(copy[part].color) };
-    if (part === "marker" && copy[part].line) copy[part].line = { ...copy[part].line, color: recoloured(copy[part].line.color) };
-  }
+function inkedAll(part) { // a trace, its line or its marker, in the colours of the theme
+  const copy = { ...part };
+  for (const name of ["color", "fillcolor"]) if (typeof copy[name] === "string") copy[name] = inked(copy[name]);
+  for (const name of ["line", "marker"]) if (copy[name]) copy[name] = inkedAll(copy[name]);
   return copy;
 }
 
@@ -43,7 +36,7 @@ function isWanted(trace, chosen) {
 function tracesOf(chart, chosen) {
   const traces = chart.figure.data, along = chart.switch[chosen.axis] || [];
   const wanted = (trace) => !hidden.has(trace.legendgroup) && (!chosen.axis || isWanted(trace, chosen));
-  return traces.map((trace, i) => ({ ...inked(trace), ...along[i] })).filter(wanted);
+  return traces.map((trace, i) => ({ ...inkedAll(trace), ...along[i] })).filter(wanted);
 }
 
 function layoutOf(chart, chosen) {
@@ -71,14 +64,14 @@ function drawAll() {
 }
 
 function nameTheme() {
-  const dark = document.documentElement.dataset.theme === "dark";
-  document.getElementById("theme").textContent = dark ? "Light theme" : "Dark theme";
+  document.getElementById("theme").textContent = isDark() ? "Light theme" : "Dark theme";
+  for (const dot of document.querySelectorAll("[data-color]")) dot.style.background = inked(dot.dataset.color);
 }
 
 document.getElementById("theme").addEventListener("click", () => {
-  const root = document.documentElement;
-  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
-  try { localStorage.setItem("jax_ac-theme", root.dataset.theme); } catch { /* then it is forgotten */ }
+  const chosen = isDark() ? "light" : "dark";
+  document.documentElement.dataset.theme = chosen;
+  try { localStorage.setItem("jax_ac-theme", chosen); } catch { /* then it is forgotten */ }
   nameTheme();
   drawAll();
 });
