@@ -5,6 +5,7 @@ users have named is escaped: plotly reads some of HTML in its texts.
 """
 
 import itertools
+import json
 from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
@@ -39,6 +40,11 @@ class Chart(NamedTuple):
     switch: dict[str, list[dict[str, Any]]]
 
 
+def made(figure: go.Figure, switch: dict[str, list[dict[str, Any]]] | None = None) -> Chart:
+    """The figure in JSON's types."""
+    return Chart(json.loads(str(figure.to_json())), switch or {})
+
+
 def solved(cohorts: Sequence[Cohort]) -> Chart:
     """The fraction solved against episodes (Kaplan & Meier), with its 95 % band; a tick where one was last seen unsolved."""
     traces: list[go.Scatter] = []
@@ -63,12 +69,12 @@ def solved(cohorts: Sequence[Cohort]) -> Chart:
             height = fraction[np.searchsorted(at, seen, side="right") - 1]
             hover = "%{customdata} not solved when last seen, at %{x:,}<extra></extra>"
             marker = {"symbol": "line-ns", "size": 11, "line": {"width": 1.6, "color": color}}
-            traces.append(go.Scatter(x=seen, y=height, customdata=counts, mode="markers", marker=marker, hovertemplate=hover,
-                                     meta="censored", **common))  # fmt: skip
+            traces.append(go.Scatter(x=seen, y=height, customdata=counts.tolist(), mode="markers", marker=marker,
+                                     hovertemplate=hover, meta="censored", **common))  # fmt: skip
     figure = go.Figure(traces, layout("episodes", "fraction of seeds solved"))
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%")
     figure.update_xaxes(rangemode="tozero")
-    return Chart(figure.to_dict(), {})
+    return made(figure)
 
 
 def distribution(cohorts: Sequence[Cohort]) -> Chart:
@@ -89,11 +95,11 @@ def distribution(cohorts: Sequence[Cohort]) -> Chart:
         time, was_solved = cohort.times
         drawn = np.flatnonzero(was_solved)[lines.evenly(int(was_solved.sum()), SEEDS)]
         figure.add_box(x=time[drawn], name=name(cohort), boxpoints="all", jitter=0.5, pointpos=0, legendgroup=cohort.name,
-                       customdata=cohort.seeds[drawn], meta="counts", fillcolor=faint(PALETTE[rank]),
+                       customdata=cohort.seeds[drawn].tolist(), meta="counts", fillcolor=faint(PALETTE[rank]),
                        marker={"color": PALETTE[rank], "size": 4, "opacity": 0.6}, line={"width": 1.4},
                        hovertemplate="seed %{customdata}: %{x:,} episodes<extra></extra>")  # fmt: skip
         figure.update_yaxes(title=None, automargin=True)
-    return Chart(figure.to_dict(), {})
+    return made(figure)
 
 
 def heat_map(names: tuple[str, str], columns: tuple[list[str], list[str]], scores: np.ndarray) -> Chart:
@@ -106,7 +112,7 @@ def heat_map(names: tuple[str, str], columns: tuple[list[str], list[str]], score
     figure = go.Figure(heat, layout(escape(column), escape(row)))
     figure.update_xaxes(type="category", showgrid=False, ticks="")
     figure.update_yaxes(type="category", showgrid=False)
-    return Chart(figure.to_dict(), {})
+    return made(figure)
 
 
 def sensitivity(name: str, values: Sequence[str], scores: np.ndarray, low: np.ndarray, high: np.ndarray) -> Chart:
@@ -128,7 +134,7 @@ def sensitivity(name: str, values: Sequence[str], scores: np.ndarray, low: np.nd
         layout(escape(name), "running return, IQM"),
     )  # fmt: skip
     figure.update_xaxes(type="category" if numbers is None else "log" if geometric else "linear")
-    return Chart(figure.to_dict(), {})
+    return made(figure)
 
 
 def _numbers(values: Sequence[str]) -> np.ndarray | None:

@@ -33,7 +33,7 @@ def learning(cohorts: Sequence[Cohort], metric: str = "running_return") -> Chart
     solved_at = {cohort.config.solved_at for cohort in cohorts} - {None}
     if metric == "running_return" and len(solved_at) == 1:
         figure.add_hline(y=solved_at.pop(), line={"dash": "dash", "width": 1, "color": charts.GREY})
-    return Chart(figure.to_dict(), switch)
+    return charts.made(figure, switch)
 
 
 def _add_seeds(traces: list, switch: dict, cohort: Cohort, values: np.ndarray, at: dict, color: str, most: int) -> None:
@@ -41,6 +41,8 @@ def _add_seeds(traces: list, switch: dict, cohort: Cohort, values: np.ndarray, a
     updates = lines.thinned(values[drawn], cohort.marks.num_updates[drawn])
     opacity = round(float(np.clip(10 / len(drawn), 0.1, 0.45)), 3)
     for lane, mine in zip(drawn, updates, strict=True):
+        if not len(mine):
+            continue
         hover = f"{charts.name(cohort)}, <b>seed {cohort.seeds[lane]}</b><br>%{{y:,.5~g}} after %{{x:,}}<extra></extra>"
         line = {"color": color, "width": 1}
         style = {"line": line, "opacity": opacity, "hovertemplate": hover}

@@ -123,7 +123,7 @@ class Study(NamedTuple):
         return tuple(self.cohorts[0].values)
 
     def scores(self) -> list[np.ndarray]:
-        """Of each cohort the running returns at the end, ``[S]``; a lane that diverged, or has none, counts as the worst seen."""
+        """Of each cohort the returns at the end, ``[S]``; a lane that diverged, or has none, counts as the worst seen."""
         returns = [np.where(cohort.diverged, np.nan, cohort.marks.running_return) for cohort in self.cohorts]
         known = [values[~np.isnan(values)] for values in returns]
         worst = min((values.min() for values in known if len(values)), default=np.nan)

@@ -7,6 +7,7 @@ pointing a name of its own there (DNS rebinding).
 import hashlib
 import threading
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,24 +28,38 @@ class Watched:
     def __init__(self, paths: tuple[Path, ...]):
         self.paths = paths
         self._lock = threading.Lock()
-        self._tag, self._page = "", b""
+        self._seen, self._tag, self._page = "", "", b""
 
     def tag(self) -> str:
-        """Another one after each change: a digest of the names of all parts, and when they were written."""
-        seen = [f"{path}:{_written(path)}" for folder in self.paths for path in _parts(folder)]
-        return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:24]
+        """That of the page, as long as the folders are as they were when it was made."""
+        seen = self._look()
+        return self._tag if seen == self._seen else seen
+
+    def _look(self) -> str:
+        """Another tag after each change: a digest of the names of all parts, and when they were written."""
+        parts = [f"{path}:{_written(path)}" for folder in self.paths for path in _parts(folder)]
+        return f'"{hashlib.sha256("|".join(parts).encode()).hexdigest()[:24]}"'
 
     def changed(self) -> float:
         """When a part was last written, in seconds since 1970."""
         return max((_written(path) for folder in self.paths for path in _parts(folder)), default=time.time())
 
     def page(self) -> tuple[str, bytes]:
-        """The tag and the page. Raises ValueError or OSError if the folders cannot be read."""
+        """The tag and the page; the last one where the folders cannot be read any more.
+
+        Raises:
+          ValueError, OSError: if there is none yet.
+        """
         with self._lock:
-            tag = self.tag()
-            if tag != self._tag:
-                self._page = page(_patiently(self.paths), Watch(tag, self.changed())).encode()
-                self._tag = tag
+            seen = self._look()
+            if seen != self._seen:
+                try:
+                    self._page = page(_patiently(self.paths), Watch(seen, self.changed())).encode()
+                    self._tag = seen
+                except (ValueError, OSError):
+                    if not self._page:
+                        raise
+                self._seen = seen
             return self._tag, self._page
 
 
@@ -78,26 +93,18 @@ class Handler(BaseHTTPRequestHandler):
         """The page."""
         self._answer(self.server.watched.page)
 
-    def _answer(self, content: Any) -> None:
+    def _answer(self, content: Callable[[], tuple[str, bytes]]) -> None:
         own = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
         if self.headers.get("Host") not in own:
-            return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+            return
         if self.path != "/":
-            return self.send_error(HTTPStatus.NOT_FOUND)
-        try:
-            tag, body = content()
-        except (ValueError, OSError) as error:
-            return self._send(HTTPStatus.SERVICE_UNAVAILABLE, "", f"{error}\n".encode(), "text/plain")
-        return self._send(HTTPStatus.OK, tag, body, "text/html")
-
-    def _send(self, status: HTTPStatus, tag: str, body: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", f"{kind}; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in HEADERS.items():
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        tag, body = content()
+        self.send_response(HTTPStatus.OK)
+        for name, value in {**HEADERS, "ETag": tag, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
-        if tag:
-            self.send_header("ETag", f'"{tag}"')
         self.end_headers()
         self.wfile.write(body)
 
@@ -106,6 +113,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",

@@ -48,7 +48,7 @@ async function begin() {
   const start = performance.now();
   await drawAll();
   document.documentElement.dataset.drawn = String(Math.round(performance.now() - start));
-  if (before) scrollTo(0, before.scroll);
+  if (before) scrollTo({ top: before.scroll, behavior: "instant" });
   if (!page.watch) return;
   const line = document.getElementById("watch");
   line.hidden = false;
