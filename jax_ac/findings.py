@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jax_ac import intervals, solving, stats
+from jax_ac import comparisons, intervals, selection, solving, stats, studies
 from jax_ac.evaluator import Scores
 from jax_ac.intervals import Interval
 from jax_ac.studies import Cohort, Study
@@ -26,13 +26,44 @@ def verdict(study: Study) -> str:
     best = ranked(study)[0]
     cohort = study.cohorts[best]
     if len(study.cohorts) > 1:
-        worth = _iqm(score(study, best))
-        settings = f"{so_far or 'The '}best of {len(study.cohorts):,} settings: {cohort.setting_in_words}"
-        return f"{settings}; {worth} over {_seeds(cohort)}."
+        return honest(study) or f"{so_far or 'The '}best of {len(study.cohorts):,} settings: {cohort.setting_in_words}."
     if cohort.config.solved_at is not None:
         threshold = f"(running return above {cohort.config.solved_at:g})"
         return so_far + solving.verdict(*cohort.times, threshold, intervals=cohort.complete)
     return f"{so_far}{_iqm(score(study, 0))} over {_seeds(cohort)}."
+
+
+def honest(study: Study) -> str:
+    """The setting that half of the seeds choose, what it is worth on the others, and what choosing flatters; or nothing.
+
+    Where lanes stop when solved, that is by the episodes it takes, else by the return at the end (`selection.choose`).
+    """
+    lengths = {len(cohort.seeds) for cohort in study.cohorts}
+    halts = all(cohort.halts for cohort in study.cohorts)
+    if not study.complete or len(lengths) > 1 or min(lengths) < LEAST:
+        return ""
+    scores = np.stack([-_needed(cohort) for cohort in study.cohorts] if halts else study.scores())
+    if np.isinf(scores).all() or np.isnan(scores).all():
+        return ""
+    choice = selection.choose(np.where(np.isinf(scores), np.nan, scores))
+    sign, what = (-1, "episodes to solve") if halts else (1, "running return at the end")
+    low, high = sorted((sign * choice.score.low, sign * choice.score.high))
+    worth = _shown(Interval(sign * choice.score.estimate, low, high), "{}")
+    return (
+        f"Chosen by half of the seeds: {study.cohorts[choice.setting].setting_in_words}. On the other half: {what} {worth} "
+        f"(interquartile mean). Where it was chosen, the best of {len(study.cohorts):,} looks {_number(choice.optimism)} "
+        f"better than it is; {choice.agreement:.0%} of all halves choose this one."
+    )
+
+
+LEAST = 4
+"""Seeds of which half can choose and half can judge."""
+
+
+def _needed(cohort: Cohort) -> np.ndarray:
+    """The episodes that each seed needed, ``[S]``; inf: not solved."""
+    time, solved = cohort.times
+    return np.where(solved, time, np.inf)
 
 
 def notes(study: Study) -> list[str]:
@@ -48,8 +79,6 @@ def notes(study: Study) -> list[str]:
                       "censored, never left out.")  # fmt: skip
     if diverged:
         result.append(f"{diverged:,} {'lane' if diverged == 1 else 'lanes'} diverged: frozen at the last finite state.")
-    if len(study.cohorts) > 1:
-        result.append("The best of several settings, judged by the seeds that chose it, looks better than it is.")
     if any(cohort.halts for cohort in study.cohorts):
         result.append("A lane stops once it is solved: its return at the end says no more than that.")
     return result
@@ -77,8 +106,7 @@ def ranked(study: Study) -> list[int]:
 
 def _soonest(cohort: Cohort) -> tuple[float, ...]:
     """The median of the episodes that seeds needed, then the quartiles, for what is equal; inf: not solved."""
-    time, solved = cohort.times
-    return tuple(np.quantile(np.where(solved, time, np.inf), [0.5, 0.25, 0.75], method="inverted_cdf"))
+    return tuple(np.quantile(_needed(cohort), [0.5, 0.25, 0.75], method="inverted_cdf"))
 
 
 def settings_table(study: Study) -> Table:
@@ -115,34 +143,35 @@ def without_empty(table: Table) -> Table:
     return Table([table.columns[column] for column in kept], [[row[column] for column in kept] for row in table.rows])
 
 
-def comparison(studies: Sequence[Study]) -> Table:
+def comparison(found: Sequence[Study]) -> Table:
     """Each study beside the first: its own numbers, then how it differs; the best setting of each stands for it."""
-    chosen = [(study, ranked(study)[0]) for study in studies]
-    columns = ["run", *SUMMARY, "log-rank p", "P(sooner)", "P(higher return)"]
-    first = studies[0].cohorts[chosen[0][1]]
+    chosen = [(study, ranked(study)[0]) for study in found]
+    columns = ["run", *SUMMARY, "log-rank p", "P(sooner)", "difference in IQM", "P(higher return)"]
+    first = found[0].cohorts[chosen[0][1]]
     rows = []
     for study, index in chosen:
         cohort = study.cohorts[index]
-        against = [NOTHING] * 3 if cohort is first else _against(cohort, first)
+        against = [NOTHING] * 4 if cohort is first else _against(cohort, first)
         rows.append([study.name, *_summary(study, index), *against])
     return without_empty(Table(columns, rows))
 
 
 def _against(ours: Cohort, theirs: Cohort) -> list[str]:
-    """log-rank p, the probability to be solved sooner, and to have a higher return at the end."""
+    """log-rank p, the probability to be solved sooner, how much higher the return at the end is, and how probably."""
     if ours.config.env != theirs.config.env or not (ours.complete and theirs.complete):
-        return [NOTHING] * 3
-    p_value = sooner = higher = NOTHING
+        return [NOTHING] * 4
+    p_value = sooner = difference = higher = NOTHING
     times = [cohort.times for cohort in (ours, theirs)]
     if ours.config.solved_at is not None and any(solved.any() for _, solved in times):
         p_value = f"{solving.log_rank(*times):.2g}"
     if p_value != NOTHING and all(_censored_last(*pair) for pair in (times, times[::-1])):
-        better = (-np.where(solved, time, np.inf) for time, solved in times)
-        sooner = _shown(intervals.probability_of_improvement(*better), "{:.2f}")
-    returns = [np.where(cohort.diverged, -np.inf, cohort.marks.running_return) for cohort in (ours, theirs)]
+        sooner = _shown(intervals.probability_of_improvement(-_needed(ours), -_needed(theirs)), "{:.2f}")
+    returns = studies.returns_at_the_end([ours, theirs])
     if not (ours.halts or theirs.halts) and not any(np.isnan(values).any() for values in returns):
         higher = _shown(intervals.probability_of_improvement(*returns), "{:.2f}")
-    return [p_value, sooner, higher]
+        if min(map(len, returns)) > 1:
+            difference = _shown(comparisons.difference(returns[0], returns[1]), "{}")
+    return [p_value, sooner, difference, higher]
 
 
 def _censored_last(ours: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np.ndarray]) -> bool:

@@ -1,13 +1,9 @@
 """``jax-ac report``: a file, or a page that is served while a run goes on."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jax_ac.commands import checking
 from jax_ac.folder_commands import Report
-
-if TYPE_CHECKING:
-    from jax_ac.studies import Study
 
 
 def check(command: Report) -> None:
@@ -38,21 +34,12 @@ def report(command: Report) -> int:
         watching.serve(server)
         return 0
     from jax_ac.report import write_studies
+    from jax_ac.studies import read_all
 
     with checking():
         path = write_studies(read_all(command.paths), command.out or default_file(command.paths))
     print(f"report: {path}")
     return 0
-
-
-def read_all(paths: tuple[Path, ...]) -> "list[Study]":
-    """The studies in these folders, told apart by name. Raises as `studies.read`."""
-    from jax_ac import studies
-
-    found = [studies.read(path) for path in paths]
-    return [
-        studies.renamed(study, name) for study, name in zip(found, studies.distinct([s.name for s in found]), strict=True)
-    ]
 
 
 def default_file(paths: tuple[Path, ...]) -> Path:

@@ -107,7 +107,7 @@ def sweep_view(study: Study, name: str) -> list[Section]:
         return []
     table = findings.settings_table(study)
     of_them = f" The best {ROWS:,} of {len(table.rows):,}." if len(table.rows) > ROWS else ""
-    text = f"Best first, over the same seeds that are ranked here: the first looks better than it is.{of_them}"
+    text = f"Best first, by the seeds that are shown: the first looks better than it is, as the verdict says.{of_them}"
     ranks = Section(f"{name}-ranks", f"Settings of {study.name}", text, table=table._replace(rows=table.rows[:ROWS]))
     chart = _swept_chart(study)
     if chart is None:

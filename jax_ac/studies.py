@@ -123,11 +123,16 @@ class Study(NamedTuple):
         return tuple(self.cohorts[0].values)
 
     def scores(self) -> list[np.ndarray]:
-        """Of each cohort the returns at the end, ``[S]``; a lane that diverged, or has none, counts as the worst seen."""
-        returns = [np.where(cohort.diverged, np.nan, cohort.marks.running_return) for cohort in self.cohorts]
-        known = [values[~np.isnan(values)] for values in returns]
-        worst = min((values.min() for values in known if len(values)), default=np.nan)
-        return [np.where(np.isnan(values), worst, values).astype(float) for values in returns]
+        """`returns_at_the_end` of its cohorts."""
+        return returns_at_the_end(self.cohorts)
+
+
+def returns_at_the_end(cohorts: Sequence[Cohort]) -> list[np.ndarray]:
+    """The running returns of each cohort, ``[S]``; a lane that diverged, or has none, counts as the worst seen of any."""
+    returns = [np.where(cohort.diverged, np.nan, cohort.marks.running_return) for cohort in cohorts]
+    known = [values[~np.isnan(values)] for values in returns]
+    worst = min((values.min() for values in known if len(values)), default=np.nan)
+    return [np.where(np.isnan(values), worst, values).astype(float) for values in returns]
 
 
 def of(runs: Mapping[str, Trained], name: str) -> Study:
@@ -150,6 +155,12 @@ def read(path: Path) -> Study:
     """The study in a folder: that of a run, or that of a sweep of several programs. Raises as `readings.read`."""
     name = path.resolve().name
     return of({"" if folder == path else folder.name: readings.read(folder) for folder in folders(path)}, name)
+
+
+def read_all(paths: Sequence[Path]) -> list[Study]:
+    """The studies in these folders, told apart by name. Raises as `read`."""
+    found = [read(path) for path in paths]
+    return [renamed(study, name) for study, name in zip(found, distinct([study.name for study in found]), strict=True)]
 
 
 def folders(path: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from jax_ac import run_folder, spending, store
 from jax_ac.report import Watch, page
-from jax_ac.reporting import read_all
+from jax_ac.studies import Study, read_all
 
 HOST = "127.0.0.1"
 TRIES, PAUSE = 5, 0.2
@@ -144,7 +144,7 @@ def serve(server: Server) -> None:
         server.server_close()
 
 
-def _patiently(paths: tuple[Path, ...]) -> list:
+def _patiently(paths: tuple[Path, ...]) -> list[Study]:
     """All studies; again where a part was replaced meanwhile."""
     for _ in range(TRIES - 1):
         try:
