@@ -10,8 +10,11 @@ from jax_ac import charts, intervals, lines, stats
 from jax_ac.charts import Chart
 from jax_ac.studies import Cohort
 
-GRID, BAND_GRID, BAND_RESAMPLES = 200, 40, 1_000
-"""Points of a median; points and resamples of an interquartile mean's interval."""
+GRID, BAND_GRID = 200, 40
+"""Points of a median, and of an interquartile mean."""
+
+RESAMPLES, NUMBERS = 1_000, 2**20
+"""Resamples for the interval of an interquartile mean, and numbers in all of them, at most."""
 
 
 def learning(cohorts: Sequence[Cohort], metric: str = "running_return") -> Chart:
@@ -87,7 +90,7 @@ def _interquartile_mean(values: np.ndarray, at: np.ndarray, num_updates: np.ndar
     known = ~np.isnan(curves).any(axis=0) & (len(curves) > 0)
     if not known.any():
         return grid[known], grid[known], grid[known], grid[known]
-    found = intervals.bootstrap(curves[:, known], resamples=BAND_RESAMPLES)
+    found = intervals.bootstrap(curves[:, known], resamples=min(RESAMPLES, max(200, NUMBERS // len(curves))))
     return grid[known], found.low, found.estimate, found.high
 
 
