@@ -200,8 +200,11 @@ def read_records(path: Path, like: Records) -> list[Records]:
 
 
 def parts(path: Path) -> list[Path]:
-    """The sealed folders that count: all lanes that have ended, and the last checkpoint."""
-    return [*sealed_folders(path / LANES), *sealed_folders(path / CHECKPOINT)[-1:]]
+    """The sealed folders that count: the last checkpoint, which a run at work will replace, and all lanes that have ended.
+
+    Looked for in this order, so that a lane that ends meanwhile is in one of them.
+    """
+    return [*sealed_folders(path / CHECKPOINT)[-1:], *sealed_folders(path / LANES)]
 
 
 def circumstances() -> dict[str, Any]:

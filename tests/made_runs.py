@@ -73,15 +73,13 @@ def made(seeds=12, updates=60, *, env="CartPole-v0", solved_at=195.0, rates=(0.0
 
 def _marks(running, episodes, steps, done, diverged, solved_at):
     """What follows from the metrics, lane by lane."""
-    rows = []
+    rows, steps = [], np.nan_to_num(steps)
     for lane, count in enumerate(done):
         known = running[lane][~np.isnan(running[lane])]
         above = np.flatnonzero(running[lane] > (np.inf if solved_at is None else solved_at))
         first = int(above[0]) if len(above) else -1
-        total = int(episodes[lane].sum()), int(np.nansum(steps[lane]))
-        when = [
-            int(column[lane, : first + 1].sum()) - 1 if first >= 0 else -1 for column in (episodes, np.nan_to_num(steps))
-        ]
+        total = int(episodes[lane].sum()), int(steps[lane].sum())
+        when = [int(column[lane, : first + 1].sum()) - 1 if first >= 0 else -1 for column in (episodes, steps)]
         end = known[-1] if len(known) else np.float32(np.nan)
         rows.append((count, *total, end, first, *when, diverged[lane], diverged[lane] >= 0))
     return Marks(*(np.array(column) for column in zip(*rows, strict=True)))
