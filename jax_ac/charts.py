@@ -7,7 +7,8 @@ users have named is escaped: plotly reads some of HTML in its texts.
 import itertools
 import json
 from collections.abc import Sequence
-from html import escape
+from functools import partial
+from html import escape as escape_html
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,9 @@ import plotly.graph_objects as go
 from jax_ac import lines
 from jax_ac.solving import kaplan_meier
 from jax_ac.studies import Cohort
+
+escape = partial(escape_html, quote=False)
+"""Quotes stay: plotly would not read them, and puts no text into an attribute."""
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Colour-blind-safe: Okabe & Ito (2008), without black, which one of the themes would hide."""

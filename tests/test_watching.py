@@ -35,7 +35,7 @@ def ask(server, method="GET", path="/", host=None):
 
 @pytest.fixture(scope="module")
 def seen(keras, tmp_path_factory):
-    """A run that is watched while it is at work: the pages as it went on; its folder, read by another thread all the time."""
+    """A run that is watched while it is at work: pages as it went on; its folder, read by another thread all the time."""
     folder = tmp_path_factory.mktemp("watched") / "live"
     pages, failures, read = [], [], []
     stop = threading.Event()
