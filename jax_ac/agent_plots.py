@@ -195,7 +195,9 @@ def _paint(axes: Axes, plane: Plane, heights: np.ndarray, colors: str, limits: t
         interpolation="bilinear",
     )
     levels = MaxNLocator(8).tick_values(*(limits or (heights.min(), heights.max())))
-    axes.contour(heights, levels, extent=plane.extent, origin="lower", colors="black", alpha=0.5, linewidths=0.7)
+    axes.contour(
+        heights, levels, extent=plane.extent, origin="lower", colors="black", alpha=0.5, linewidths=0.7, linestyles="solid"
+    )
     axes.scatter(*plane.states.T, s=5, color="white", edgecolor="black", linewidth=0.3, alpha=0.6)
     axes.set(xlabel=plane.labels[0], ylabel=plane.labels[1], xlim=plane.extent[:2], ylim=plane.extent[2:])
     return image

@@ -13,6 +13,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from jax_ac import files
 from jax_ac.errors import unknown_name
@@ -24,6 +25,12 @@ ON_DARK = ("#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#F0E442", "#F
 """The same, for a dark ground: its blue and its black would not be seen."""
 
 SIZE = (8.0, 5.0)
+
+COUNTS = StrMethodFormatter("{x:,.10g}")
+"""Ticks of episodes and of steps: 10,000."""
+
+SHARES = StrMethodFormatter("{x:.0%}")
+"""Ticks of fractions: 20%."""
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 """What is said of runs: over the last axis, ``[..., S]`` to ``[...]``; `intervals.median`, `iqm`, `mean` or another."""

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 
 from jax_ac import canvas
 from jax_ac.profiles import profile
 
 POINTS = 400
-"""Thresholds of a profile, where none are given."""
+"""Thresholds of a profile, at most, where none are given."""
 
 
 def performance_profiles(
@@ -29,7 +28,7 @@ def performance_profiles(
 
     Args:
       scores: ``[S]`` by name, higher is better.
-      thresholds: τ, ``[T]``, ascending; from the lowest score to the highest, and a little beyond, where None.
+      thresholds: τ, ``[T]``, ascending; every score and a little beyond, where None.
       level: of confidence.
       x_label: what the scores are.
       axes: drawn on; a new figure's where None.
@@ -43,10 +42,10 @@ def performance_profiles(
     found = {name: profile(row, thresholds, level=level) for name, row in runs.items()}
     axes = canvas.on(axes)
     for color, (name, (fraction, low, high)) in zip(itertools.cycle(canvas.palette()), found.items(), strict=False):
-        axes.fill_between(thresholds, low, high, color=color, alpha=0.2, linewidth=0)
-        axes.plot(thresholds, fraction, color=color, linewidth=2, label=f"{name}, {len(runs[name])} runs")
-    axes.set(xlabel=f"{x_label} τ", ylabel="fraction of runs above τ", ylim=(0, 1.02), xlim=(thresholds[0], thresholds[-1]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda fraction, _: f"{fraction:.0%}"))
+        axes.fill_between(thresholds, low, high, step="post", color=color, alpha=0.2, linewidth=0)
+        axes.step(thresholds, fraction, where="post", color=color, linewidth=2, label=f"{name}, {len(runs[name])} runs")
+    axes.set(xlabel=f"{x_label}, τ", ylabel="fraction of runs above τ", ylim=(0, 1.02), xlim=(thresholds[0], thresholds[-1]))
+    axes.yaxis.set_major_formatter(canvas.SHARES)
     canvas.legend(axes)
     return axes
 
@@ -87,7 +86,9 @@ def _span(scores: np.ndarray) -> np.ndarray:
     if not len(known):
         raise ValueError("scores must have at least one finite number, got none.")
     beyond = 0.03 * (np.ptp(known) or 1.0)
-    return np.linspace(known.min() - beyond, known.max() + beyond, POINTS)
+    different = np.unique(known)
+    inner = different if len(different) <= POINTS else np.linspace(known.min(), known.max(), POINTS)
+    return np.concatenate([[inner[0] - beyond], inner, [inner[-1] + beyond]])
 
 
 def _checked(label: str, row: Any) -> tuple[float, float, float]:

@@ -106,13 +106,14 @@ def learning_curves(
     end = max(axes.get_xlim()[1] if axes.lines else 0.0, np.max(x, where=~np.isnan(x), initial=0.0)) or 1.0
     faint = max(0.06, min(0.5, 8 / len(values)))
     whole = filled(values)
-    axes.plot(x.T, np.where(_lasting(values), whole, np.nan).T, color=color, alpha=faint, linewidth=0.7)
+    axes.plot(x.T, np.where(_lasting(values), whole, np.nan).T, color=color, alpha=faint, linewidth=0.7, zorder=1)
     known = ~np.isnan(whole[:, -1])
     if known.any():
         _draw_middle(axes, x[known] if x.ndim == 2 else x, whole[known], statistic, band, label, color)
     if solved_at is not None:
         canvas.mark_level(axes, solved_at, f"solved at {solved_at:g}")
     axes.set(xlabel=x_label, ylabel=y_label, xlim=(0, end))
+    axes.xaxis.set_major_formatter(canvas.COUNTS)
     canvas.legend(axes)
     return axes
 
@@ -155,9 +156,9 @@ def _draw_middle(
     low, high = band.bounds(curves, statistic)
     prefix = f"{label}, " if label else ""
     if not np.isnan(low).all():
-        axes.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0, label=prefix + band.label)
+        axes.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0, label=prefix + band.label, zorder=2)
     named = f"{prefix}{canvas.name_of(statistic)} of {len(curves)} seeds"
-    axes.plot(x, statistic(curves.T), color=color, linewidth=2, label=named)
+    axes.plot(x, statistic(curves.T), color=color, linewidth=2, label=named, zorder=3)
 
 
 def _checked(values: np.ndarray, x: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

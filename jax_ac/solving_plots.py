@@ -5,12 +5,11 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 
 from jax_ac import canvas, stats
 from jax_ac.solving import Survival
 
-MARGIN = 0.14
+MARGIN = 0.2
 """The width of the strip of seeds that were not solved, as a part of the longest time."""
 
 
@@ -29,7 +28,6 @@ def solved_curves(survivals: Mapping[str, Survival], *, x_label: str = "episodes
     """
     canvas.some("survivals", survivals)
     axes = canvas.on(axes)
-    color = None
     for color, (name, curve) in zip(itertools.cycle(canvas.palette()), survivals.items(), strict=False):
         time = np.concatenate([[0.0], curve.time])
         solved, low, high = (1 - np.concatenate([[1.0], column]) for column in (curve.unsolved, curve.high, curve.low))
@@ -42,7 +40,8 @@ def solved_curves(survivals: Mapping[str, Survival], *, x_label: str = "episodes
     if any(curve.censored.any() for curve in survivals.values()):
         axes.plot([], [], "|", color=canvas.ink(), markersize=11, markeredgewidth=1.5, label="last watched, not solved")
     axes.set(xlabel=x_label, ylabel="fraction of seeds solved", ylim=(0, 1.02), xlim=(0, None))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda fraction, _: f"{fraction:.0%}"))
+    axes.xaxis.set_major_formatter(canvas.COUNTS)
+    axes.yaxis.set_major_formatter(canvas.SHARES)
     canvas.legend(axes)
     return axes
 
@@ -73,13 +72,14 @@ def episodes_to_solve(
         _draw_box(axes, row, np.minimum(stats.five_numbers(needed)[1:4], strip), color)
         off = np.random.default_rng(row).uniform(-1, 1, (2, len(time)))  # so that equal times can be told apart
         across = np.where(solved, time, strip + off[1] * longest * MARGIN / 4)
-        axes.scatter(across, row + 0.16 * off[0], s=14, color=color, alpha=max(0.25, min(0.8, 20 / len(time))), linewidth=0)
+        axes.scatter(across, row + 0.16 * off[0], s=14, color=color, alpha=max(0.25, min(0.8, 40 / len(time))), linewidth=0)
         if not solved.all():
-            axes.text(strip, row - 0.32, f"not solved: {(~solved).sum()}", ha="center", va="center", fontsize="small")
+            axes.text(strip, row - 0.33, f"not solved: {(~solved).sum()}", ha="center", va="center", fontsize="small")
     if any_left:
         axes.axvline(longest * 1.04, color=canvas.ink(), alpha=0.4, linewidth=0.8)
     right = longest * (1.04 + MARGIN) if any_left else longest * 1.04
     axes.set(xlabel=x_label, xlim=(0, right), ylim=(len(checked) - 0.5, -0.5))
+    axes.xaxis.set_major_formatter(canvas.COUNTS)
     axes.set_xticks([tick for tick in axes.get_xticks() if tick <= longest])
     axes.set_yticks(range(len(checked)), list(checked))
     axes.tick_params(axis="y", length=0)

@@ -45,6 +45,7 @@ def sweep_curves(
     if solved_at is not None:
         canvas.mark_level(axes, solved_at, f"solved at {solved_at:g}")
     axes.set(xlabel="environment steps", ylabel="running return, median of the seeds", xlim=(0, None))
+    axes.xaxis.set_major_formatter(canvas.COUNTS)
     canvas.legend(axes, size="small", top_first=True)
     return axes
 
