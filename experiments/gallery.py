@@ -99,7 +99,7 @@ def main(folder: Path | None) -> None:
                     plots.save(alone, folder / f"{title.lower().replace(' ', '-')}-{theme}.png")
             path = RESULTS / f"gallery-{theme}.png"
             figure.savefig(path, dpi=70)
-        Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
+        Image.open(path).convert("RGB").quantize(256, kmeans=3).save(path, optimize=True)
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
