@@ -104,7 +104,7 @@ def learning_curves(
     axes = canvas.on(axes)
     color = color or canvas.palette()[0]
     end = max(axes.get_xlim()[1] if axes.lines else 0.0, np.max(x, where=~np.isnan(x), initial=0.0)) or 1.0
-    faint = max(0.06, min(0.5, 8 / len(values)))
+    faint = max(0.08, min(0.5, 12 / len(values)))
     whole = filled(values)
     axes.plot(x.T, np.where(_lasting(values), whole, np.nan).T, color=color, alpha=faint, linewidth=0.7, zorder=1)
     known = ~np.isnan(whole[:, -1])
