@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 import jax_ac
@@ -90,7 +91,7 @@ def main(folder: Path | None) -> None:
     drawn = pictures()
     for theme in plots.THEMES:
         with plots.theme(theme):
-            figure = Figure(figsize=(21, 17), layout="constrained")
+            figure = Figure(figsize=(21, 17), layout=ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.15))
             for part, (title, draw) in zip(figure.subfigures(4, 3).flat, drawn.items(), strict=True):
                 draw(axes=part.add_subplot()).set_title(title)
                 if folder is not None:

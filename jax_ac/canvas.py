@@ -32,6 +32,12 @@ COUNTS = StrMethodFormatter("{x:,.10g}")
 SHARES = StrMethodFormatter("{x:.0%}")
 """Ticks of fractions: 20%."""
 
+COUNTS = StrMethodFormatter("{x:,.10g}")
+"""Ticks of episodes and of steps: 10,000."""
+
+SHARES = StrMethodFormatter("{x:.0%}")
+"""Ticks of fractions: 20%."""
+
 Statistic = Callable[[np.ndarray], np.ndarray]
 """What is said of runs: over the last axis, ``[..., S]`` to ``[...]``; `intervals.median`, `iqm`, `mean` or another."""
 
@@ -146,7 +152,7 @@ def some(name: str, named: Mapping[str, Any]) -> Mapping[str, Any]:
     return named
 
 
-def name_of(statistic: Statistic) -> str:
+def name_of(statistic: Callable) -> str:
     """What a legend calls it."""
     name = getattr(statistic, "__name__", "middle")
     return {"iqm": "IQM"}.get(name, name)

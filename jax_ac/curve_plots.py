@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jax_ac import canvas, stats
-from jax_ac.canvas import Statistic
+from jax_ac.curves import filled, sampled
 from jax_ac.errors import unknown_name
-from jax_ac.intervals import bootstrap, median
+from jax_ac.intervals import Statistic, bootstrap, median
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -152,7 +152,7 @@ def _draw_middle(
     """Of curves with a number at every update."""
     if x.ndim == 2:
         grid = np.linspace(np.nanmin(x), np.nanmax(x), GRID)
-        x, curves = grid, np.stack([_read_off(grid, places, curve) for places, curve in zip(x, curves, strict=True)])
+        x, curves = grid, sampled(curves, x, grid)
     low, high = band.bounds(curves, statistic)
     prefix = f"{label}, " if label else ""
     if not np.isnan(low).all():
@@ -184,16 +184,3 @@ def _lasting(values: np.ndarray) -> np.ndarray:
     """Between each seed's first and last number, bool ``[S, U]``."""
     known = ~np.isnan(values)
     return np.maximum.accumulate(known, axis=1) & np.maximum.accumulate(known[:, ::-1], axis=1)[:, ::-1]
-
-
-def filled(values: np.ndarray) -> np.ndarray:
-    """``[S, U]`` with each NaN replaced by the last number before it in its row, or the row's first."""
-    known = ~np.isnan(values)
-    last = np.maximum.accumulate(np.where(known, np.arange(values.shape[1]), -1), axis=1)
-    return np.take_along_axis(values, np.where(last < 0, np.argmax(known, axis=1)[:, None], last), axis=1)
-
-
-def _read_off(grid: np.ndarray, places: np.ndarray, curve: np.ndarray) -> np.ndarray:
-    """A curve at the places of `grid`; beyond its ends it is as there."""
-    done = ~np.isnan(places)
-    return np.interp(grid, places[done], curve[done])

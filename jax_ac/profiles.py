@@ -3,6 +3,7 @@
 import numpy as np
 
 from jax_ac.intervals import RESAMPLES, Interval
+from jax_ac.samples import check_level
 
 CHUNK = 2**24
 """Numbers that are resampled at once."""
@@ -32,8 +33,7 @@ def profile(
     scores, thresholds = _row("scores", scores), _row("thresholds", thresholds)
     if np.isnan(scores).all() or np.isnan(thresholds).any():
         raise ValueError("profile takes thresholds without NaN, and scores of which at least one is a number.")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level!r}.")
+    check_level(level)
     above = (scores[:, None] > thresholds).astype(float)  # [S, T]
     if len(scores) == 1:
         return Interval(above[0], np.full(len(thresholds), np.nan), np.full(len(thresholds), np.nan))

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from rich.table import Table
 
-from jax_ac import files, plots, solving, stats
+from jax_ac import files, plots, selection, solving, stats
 from jax_ac.evaluator import Scores
 from jax_ac.intervals import iqm, wilson
 from jax_ac.results import Result
@@ -54,6 +54,24 @@ def sweep_table(outcomes: list[Outcome], title: str, most: int = 20) -> Table:
     if len(outcomes) > most:
         rows.caption = f"the best {most} of {len(outcomes)}; sweep.csv holds all"
     return rows
+
+
+def chosen(outcomes: list[Outcome]) -> str:
+    """In words: the setting that half of the seeds choose, what it is worth on the others, and what the choosing flatters.
+
+    Empty where there is nothing to choose, or too few seeds to choose and judge by.
+    """
+    scores = np.stack([np.where(outcome.diverged, np.nan, outcome.returns) for outcome in outcomes])
+    if len(scores) < 2 or scores.shape[1] < 4 or np.isnan(scores).all():
+        return ""
+    choice = selection.choose(scores)
+    setting = ", ".join(f"{name} {value}" for name, value in outcomes[choice.setting].values.items())
+    return (
+        f"Chosen by half of the seeds: {setting}. On the other half its running return is {choice.score.estimate:,.1f} "
+        f"[{choice.score.low:,.1f}, {choice.score.high:,.1f}] (IQM, 95 %).\n"
+        f"On the seeds that choose, the best of {len(scores)} looks {choice.optimism:,.1f} better than it is; "
+        f"{choice.agreement:.0%} of all halves choose this setting."
+    )
 
 
 def table(result: Result, title: str) -> Table:
@@ -135,13 +153,15 @@ def draw_solved(result: Result, path: Path) -> Path:
         return plots.save(axes, path)
 
 
-def draw_sweep(outcomes: list[Outcome], path: Path, solved_at: float | None) -> Path:
+def draw_sweep(outcomes: list[Outcome], path: Path, solved_at: float | None, title: str) -> Path:
     """The learning curves of all settings, best first, as a PNG file. Returns its path."""
     with plots.theme():
-        return plots.save(plots.sweep_curves(outcomes, solved_at=solved_at), path)
+        axes = plots.sweep_curves(outcomes, solved_at=solved_at)
+        axes.set_title(title)
+        return plots.save(axes, path)
 
 
-def draw_settings(outcomes: list[Outcome], path: Path) -> Path | None:
+def draw_settings(outcomes: list[Outcome], path: Path, title: str) -> Path | None:
     """What became of the settings against what was set, as a PNG file: a curve where it is one, a heat map where two.
 
     Returns its path; None, and nothing is drawn, where more is set or no setting has a score.
@@ -151,7 +171,9 @@ def draw_settings(outcomes: list[Outcome], path: Path) -> Path | None:
         return None
     draw = _draw_one if len(names) == 1 else _draw_two
     with plots.theme():
-        return plots.save(draw(outcomes, *names), path)
+        axes = draw(outcomes, *names)
+        axes.set_title(title)
+        return plots.save(axes, path)
 
 
 def _draw_one(outcomes: list[Outcome], name: str) -> Axes:

@@ -9,9 +9,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from jax_ac import canvas, stats
-from jax_ac.canvas import Statistic
-from jax_ac.curve_plots import filled
-from jax_ac.intervals import bootstrap, iqm
+from jax_ac.curves import filled
+from jax_ac.intervals import Statistic, bootstrap, iqm
 
 WRITTEN = 400
 """Cells of a heat map in which their number is written, at most."""

@@ -243,14 +243,14 @@ def test_sensitivity_to_names_and_seeds_without_a_score():
 
 def test_the_settings_of_a_sweep_are_drawn_by_how_many_were_set(tmp_path):
     one = [outcome({"gamma": "0.9"}, [1.0, 2.0])]
-    assert summaries.draw_settings(one, tmp_path / "one.png") == tmp_path / "one.png"
+    assert summaries.draw_settings(one, tmp_path / "one.png", "title") == tmp_path / "one.png"
     grid = {("64", "10"): 1.0, ("3x2", "9"): 2.0, ("64", "9"): 3.0}  # one was not trained
     two = [outcome({"sizes": sizes, "steps": steps}, [score] * 2) for (sizes, steps), score in grid.items()]
     with plots.theme():
         image = summaries._draw_two(two, "sizes", "steps").images[0].get_array()
     np.testing.assert_array_equal(np.ma.filled(image, np.nan), [[3.0, 1.0], [2.0, np.nan]])  # numbers first, then names
-    assert summaries.draw_settings([outcome({"a": "1", "b": "2", "c": "3"}, [1.0])], tmp_path / "three.png") is None
-    assert summaries.draw_settings([outcome({"a": "1"}, [np.nan])], tmp_path / "none.png") is None
+    assert summaries.draw_settings([outcome({"a": "1", "b": "2", "c": "3"}, [1.0])], tmp_path / "three.png", "title") is None
+    assert summaries.draw_settings([outcome({"a": "1"}, [np.nan])], tmp_path / "none.png", "title") is None
     assert [file.name for file in tmp_path.iterdir()] == ["one.png"]
 
 
