@@ -8,7 +8,7 @@ from typing import Any
 
 import docstring_parser
 
-from jax_ac import make_env, presets, tuning
+from jax_ac import make_env, plots, presets, tuning
 from jax_ac.commands import STATIC
 
 RESULTS = Path(__file__).parent.parent / "experiments" / "results"
@@ -33,6 +33,7 @@ def substitutions() -> dict[str, str]:
         "tolerance": measured_table("tolerance.csv"),
         "run_costs": measured_table("run_costs.csv"),
         "learning": learning_table(),
+        "pictures": pictures(),
     }
 
 
@@ -68,6 +69,12 @@ def learning_table() -> str:
         what, steps = f"{row['preset']}, {row['env']}", f"{int(row['steps']):,}"
         rows.append((what, row["seeds"], steps, score, spread, row["theirs"]))
     return table(("", "seeds", "steps", "return, IQM [95 %]", "min to max", "others, same steps unless said"), rows)
+
+
+def pictures() -> str:
+    """The reference of all functions of `plots`, wherever they are written."""
+    names = [name for name, value in vars(plots).items() if inspect.isfunction(value) and not name.startswith("_")]
+    return "\n".join(["```{eval-rst}", *(f".. autofunction:: jax_ac.plots.{name}" for name in names), "```"])
 
 
 def measured_table(name: str) -> str:

@@ -136,7 +136,7 @@ def test_links_within_the_site_lead_somewhere(site):
 def test_every_public_name_is_in_the_reference(site):
     places = set().union(*(page.places for page in site.values()))
     assert {f"jax_ac.{name}" for name in jax_ac.__all__} <= places
-    for name in ("intervals.bootstrap", "solving.kaplan_meier", "Result.summary", "Agent.act", "transforms.time_limit"):
+    for name in ("intervals.bootstrap", "solving.kaplan_meier", "plots.solved_curves", "Result.summary", "Agent.act"):
         assert f"jax_ac.{name}" in places, name
 
 
