@@ -11,9 +11,10 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
-import facts  # noqa: E402
+import facts
+import flax.linen as nn
 
-import jax_ac  # noqa: E402
+import jax_ac
 
 project, version, release = "jax_ac", jax_ac.__version__, jax_ac.__version__
 author = "the jax_ac authors"
@@ -48,9 +49,18 @@ html_show_sphinx = False
 html_theme_options = {"light_css_variables": {"color-brand-primary": "#0072B2", "color-brand-content": "#0072B2"}}
 
 
-def skip_fields(app: Any, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
-    """The fields of a NamedTuple stand in its docstring already."""
-    return True if type(member).__name__ == "_tuplegetter" else None
+def skip_strangers(app: Any, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
+    """The fields of a NamedTuple stand in its docstring already; the functions in a network's fields are others' work."""
+    home = getattr(member, "__module__", None) or "jax_ac"
+    return True if type(member).__name__ == "_tuplegetter" or not home.startswith(("jax_ac", "builtins")) else None
+
+
+def own_fields(app: Any, what: str, name: str, obj: Any, options: Any, signature: str, returned: str) -> tuple | None:
+    """The fields of a network, without those that Flax adds to each."""
+    if what != "class" or not issubclass(obj, nn.Module):
+        return None
+    fields = [field for field in obj.__dataclass_fields__ if field not in ("parent", "name")]
+    return f"({', '.join(fields)})", None
 
 
 def spare_bars(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -59,5 +69,6 @@ def spare_bars(app: Any, what: str, name: str, obj: Any, options: Any, lines: li
 
 
 def setup(app: Any) -> None:
-    app.connect("autodoc-skip-member", skip_fields)
+    app.connect("autodoc-skip-member", skip_strangers)
+    app.connect("autodoc-process-signature", own_fields)
     app.connect("autodoc-process-docstring", spare_bars)
