@@ -15,12 +15,14 @@ class Survival(NamedTuple):
       time: ``[T]``, ascending: after so much a seed was solved, or no longer watched.
       unsolved: ``[T]``, the estimate from that time on; before the first it is 1.
       low, high: ``[T]``, its pointwise confidence interval (Greenwood's variance, on the log-log scale).
+      censored: int ``[T]``, how many seeds were last watched then, unsolved.
     """
 
     time: np.ndarray
     unsolved: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    censored: np.ndarray
 
 
 def kaplan_meier(time: np.ndarray, solved: np.ndarray, *, level: float = 0.95) -> Survival:
@@ -48,7 +50,9 @@ def kaplan_meier(time: np.ndarray, solved: np.ndarray, *, level: float = 0.95) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # there is no interval where all or none are solved: NaN
         bounds = curve.confidence_interval(level, method="log-log")
-    return Survival(curve.quantiles, curve.probabilities, bounds.low.probabilities, bounds.high.probabilities)
+    left = np.asarray(time, float)[~np.asarray(solved, bool)]
+    censored = (curve.quantiles[:, None] == left).sum(axis=1)
+    return Survival(curve.quantiles, curve.probabilities, bounds.low.probabilities, bounds.high.probabilities, censored)
 
 
 def median_time(survival: Survival) -> Interval:
