@@ -47,7 +47,7 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     for block in blocks(TEXTS[page], "python"):
         exec(block, names)
         for line in block.splitlines():
-            if shown := re.fullmatch(r"(\w\S*) +# ([\d.]+|True|False|\([\d, ]+\))", line):  # a value, and what it is
+            if shown := re.fullmatch(r"(\w\S*|\w\S*\(.*\)) +# ([\d.]+|True|False|\([\d, ]+\))", line):  # a value, and what it is
                 assert str(eval(shown[1], names)) == shown[2], line
 
 
