@@ -22,6 +22,8 @@ from jax_ac.commands import Sweep, Train, checked_sweep, checked_train
 
 DOCS = Path(__file__).parent.parent / "docs"
 TEXTS = {path.stem: path.read_text() for path in sorted(DOCS.glob("*.md"))}
+SHOWN = re.compile(r"(\w\S*|\w\S*\(.*\)) +# ([\d.]+|True|False|\([\d, ]+\))")
+"""A line of Python that shows a value, and in a comment what it is."""
 PENDING = ("report", "render")
 """Commands that the pages tell of and that are not there yet."""
 
@@ -47,7 +49,7 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     for block in blocks(TEXTS[page], "python"):
         exec(block, names)
         for line in block.splitlines():
-            if shown := re.fullmatch(r"(\w\S*|\w\S*\(.*\)) +# ([\d.]+|True|False|\([\d, ]+\))", line):  # a value, and what it is
+            if shown := SHOWN.fullmatch(line):
                 assert str(eval(shown[1], names)) == shown[2], line
 
 
