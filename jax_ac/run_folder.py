@@ -1,4 +1,4 @@
-"""Run folders: all that a run leaves on disk, and from which it can go on.
+"""Run folders: all that a run leaves on disk, and from which it can go on::
 
     run.json        what is trained, and with which versions: enough to repeat it
     lanes/          lanes that have ended, in sealed folders that are written once (`store`)
@@ -7,8 +7,7 @@
     results.nc      the labelled results (`dataset`), for whoever reads them; rewritten whenever the run stops
 
 Each lane is on disk with its whole state and its metrics. Where it is there more than once, the copy with more updates
-counts:
-a lane's numbers do not depend on when they were saved.
+counts: a lane's numbers do not depend on when they were saved.
 """
 
 import contextlib

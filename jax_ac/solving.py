@@ -35,6 +35,14 @@ def kaplan_meier(time: np.ndarray, solved: np.ndarray, *, level: float = 0.95) -
 
     Raises:
       ValueError: if they are not two rows of one length, with at least one seed.
+
+    Four seeds; the one that had 300 episodes was not solved in them:
+
+    >>> curve = kaplan_meier([100, 200, 300, 400], [True, True, False, True])
+    >>> curve.unsolved.tolist()
+    [0.75, 0.5, 0.5, 0.0]
+    >>> median_time(curve).estimate
+    200.0
     """
     from scipy.stats import ecdf
 
@@ -59,6 +67,9 @@ def restricted_mean(survival: Survival, until: float) -> float:
 
     Raises:
       ValueError: if a seed was unsolved when it was last watched, and that was before `until`.
+
+    >>> restricted_mean(kaplan_meier([100, 200, 300], [True, True, False]), until=300)
+    200.0
     """
     if survival.unsolved[-1] > 0 and survival.time[-1] < until:
         raise ValueError(f"until must be at most {survival.time[-1]:g}, when the last seed was watched, got {until:g}.")
