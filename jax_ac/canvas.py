@@ -32,15 +32,6 @@ COUNTS = StrMethodFormatter("{x:,.10g}")
 SHARES = StrMethodFormatter("{x:.0%}")
 """Ticks of fractions: 20%."""
 
-COUNTS = StrMethodFormatter("{x:,.10g}")
-"""Ticks of episodes and of steps: 10,000."""
-
-SHARES = StrMethodFormatter("{x:.0%}")
-"""Ticks of fractions: 20%."""
-
-Statistic = Callable[[np.ndarray], np.ndarray]
-"""What is said of runs: over the last axis, ``[..., S]`` to ``[...]``; `intervals.median`, `iqm`, `mean` or another."""
-
 
 def _settings(ground: str, ink: str, border: str, grid: str, colors: tuple[str, ...]) -> dict[str, Any]:
     grounds = ("figure.facecolor", "figure.edgecolor", "axes.facecolor", "legend.facecolor")
