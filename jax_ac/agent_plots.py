@@ -184,20 +184,10 @@ def _paint(axes: Axes, plane: Plane, heights: np.ndarray, colors: str, limits: t
     """The map with its contours and the visited states; returns the image."""
     low, high = limits or (None, None)
     heights = heights.reshape(POINTS, POINTS)
-    image = axes.imshow(
-        heights,
-        cmap=colors,
-        vmin=low,
-        vmax=high,
-        origin="lower",
-        extent=plane.extent,
-        aspect="auto",
-        interpolation="bilinear",
-    )
+    x, y = np.linspace(*plane.extent[:2], POINTS), np.linspace(*plane.extent[2:], POINTS)
+    image = axes.pcolormesh(x, y, heights, cmap=colors, vmin=low, vmax=high, shading="gouraud", rasterized=True)
     levels = MaxNLocator(8).tick_values(*(limits or (heights.min(), heights.max())))
-    axes.contour(
-        heights, levels, extent=plane.extent, origin="lower", colors="black", alpha=0.5, linewidths=0.7, linestyles="solid"
-    )
+    axes.contour(x, y, heights, levels, colors="black", alpha=0.5, linewidths=0.7, linestyles="solid")
     axes.scatter(*plane.states.T, s=5, color="white", edgecolor="black", linewidth=0.3, alpha=0.6)
     axes.set(xlabel=plane.labels[0], ylabel=plane.labels[1], xlim=plane.extent[:2], ylim=plane.extent[2:])
     return image

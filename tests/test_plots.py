@@ -307,16 +307,23 @@ def test_maps_show_what_the_network_says(agent, states, x, y):
     first, second = names.index(x), names.index(y) if isinstance(y, str) else y
     axes = plots.value_map(agent, x, y, states=states)
     np.testing.assert_array_equal(axes.collections[-1].get_offsets(), states[:, [first, second]])
-    left, right, bottom, top = axes.images[0].get_extent()
     obs = np.zeros((121, 121, 4), np.float32)
-    obs[..., first], obs[..., second] = np.linspace(left, right, 121), np.linspace(bottom, top, 121)[:, None]
+    obs[..., first], obs[..., second] = np.linspace(*axes.get_xlim(), 121), np.linspace(*axes.get_ylim(), 121)[:, None]
     parameters, value = agent.to_numpy()(obs)
-    np.testing.assert_allclose(axes.images[0].get_array(), value, atol=1e-5)
+    corners = axes.collections[0].get_coordinates()
+    np.testing.assert_allclose(corners, obs[..., [first, second]], atol=1e-6)
+    np.testing.assert_allclose(axes.collections[0].get_array().reshape(121, 121), value, atol=1e-5)
+    contours = axes.collections[1]
+    for level, path in zip(contours.levels, contours.get_paths(), strict=True):
+        along = np.zeros((len(path.vertices), 4), np.float32)
+        along[:, [first, second]] = path.vertices
+        np.testing.assert_allclose(agent.to_numpy()(along)[1], level, atol=0.02 * np.ptp(value))
+    assert any(len(path.vertices) for path in contours.get_paths())
     probability = 1 / (1 + np.exp(parameters["logits"][..., 0] - parameters["logits"][..., 1]))
     for action, expected in ((1, probability), (0, 1 - probability)):
-        image = plots.policy_map(agent, x, y, action=action, states=states).images[0]
-        np.testing.assert_allclose(image.get_array(), expected, atol=1e-5)
-        assert image.get_clim() == (0, 1)
+        mesh = plots.policy_map(agent, x, y, action=action, states=states).collections[0]
+        np.testing.assert_allclose(mesh.get_array().reshape(121, 121), expected, atol=1e-5)
+        assert mesh.get_clim() == (0, 1)
     units = ["m", "m/s", "rad", "rad/s"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == tuple(f"{names[i]} ({units[i]})" for i in (first, second))
 
