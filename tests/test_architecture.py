@@ -38,7 +38,7 @@ FLOORS = [
     },
     {"accounts", "advantages", "evaluation", "losses", "memory", "recipes", "rollout", "tracker_services"},
     {"algorithms", "envs", "tiles"},
-    {"exporting", "presets", "schedule", "training", "transforms"},
+    {"exporting", "presets", "retraining", "schedule", "training", "transforms"},
     {"agent", "brax_envs", "dataset", "evaluator", "progress", "saving", "tracking", "tuning"},
     {"restoring", "tracker_files"},
     {"plans", "results", "tracker_names"},
