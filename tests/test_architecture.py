@@ -39,6 +39,9 @@ FLOORS = [
     {"accounts", "advantages", "evaluation", "losses", "memory", "recipes", "rollout", "tracker_services"},
     {"algorithms", "envs", "tiles"},
     {"exporting", "presets", "retraining", "schedule", "training", "transforms"},
+    {"recordings", "pictures"},
+    {"panels"},
+    {"rendering"},
     {"agent", "brax_envs", "dataset", "evaluator", "progress", "saving", "tracking", "tuning"},
     {"restoring", "tracker_files"},
     {"plans", "results", "tracker_names"},
@@ -46,7 +49,7 @@ FLOORS = [
     {"runs"},
     {"trainer"},
     {"sweeping"},
-    {"resuming"},
+    {"filming", "resuming"},
     {"cli"},
 ]
 KNOWN_ONLY_TO = {"gymnax": "gymnax_envs", "brax": "brax_envs"}
