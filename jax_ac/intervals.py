@@ -1,14 +1,18 @@
 """Intervals: what some runs say about all runs of their kind. The run (seed) is the unit that is resampled."""
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jax_ac.samples import check_level, row
+
 RESAMPLES = 10_000
 CHUNK = 2**22
 """Numbers that are resampled at once."""
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+"""What is said of runs: over the last axis, ``[..., S]`` to ``[...]``."""
 
 
 class Interval(NamedTuple):
@@ -38,7 +42,7 @@ def iqm(values: np.ndarray) -> np.ndarray:
 
 def bootstrap(
     values: np.ndarray,
-    statistic: Callable[[np.ndarray], np.ndarray] = iqm,
+    statistic: Statistic = iqm,
     *,
     level: float = 0.95,
     resamples: int = RESAMPLES,
@@ -68,7 +72,7 @@ def bootstrap(
     values = np.asarray(values, float)
     if values.ndim not in (1, 2) or len(values) == 0 or (values.ndim == 1 and np.isnan(values).any()):
         raise ValueError(f"bootstrap takes runs [S] without NaN, or curves [S, U], got the shape {values.shape}.")
-    _check_level(level)
+    check_level(level)
     if len(values) == 1:
         unknown = np.full(values.shape[1:], np.nan)
         return Interval(values[0], unknown, unknown)
@@ -79,7 +83,7 @@ def bootstrap(
     return Interval(statistic(curves).reshape(values.shape[1:]), low, high)
 
 
-def _bounds(runs: np.ndarray, drawn: np.ndarray, statistic: Callable, level: float) -> np.ndarray:
+def _bounds(runs: np.ndarray, drawn: np.ndarray, statistic: Statistic, level: float) -> np.ndarray:
     rows = max(1, CHUNK // len(runs))
     studies = np.concatenate([statistic(runs[drawn[start : start + rows]]) for start in range(0, len(drawn), rows)])
     return np.quantile(studies, [(1 - level) / 2, (1 + level) / 2])
@@ -95,7 +99,7 @@ def wilson(successes: int, runs: int, *, level: float = 0.95) -> Interval:
 
     if not 0 <= successes <= runs or runs < 1:
         raise ValueError(f"wilson takes some successes of 1 run or more, got {successes} of {runs}.")
-    _check_level(level)
+    check_level(level)
     bounds = binomtest(int(successes), int(runs)).proportion_ci(level, method="wilson")
     return Interval(np.float64(successes / runs), bounds.low, bounds.high)
 
@@ -114,14 +118,26 @@ def probability_of_improvement(
     Raises:
       ValueError: if one is not a row of one or more numbers.
     """
-    ours, theirs = _runs("ours", ours), _runs("theirs", theirs)
-    _check_level(level)
+    ours, theirs = row("ours", ours), row("theirs", theirs)
+    check_level(level)
     better = (ours[:, None] > theirs) + (ours[:, None] == theirs) / 2
     draw = np.random.default_rng(seed)
     weights = [draw.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), resamples) for runs in (ours, theirs)]
     studies = np.einsum("rs,st,rt->r", weights[0], better, weights[1], optimize=True) / better.size
     low, high = np.quantile(studies, [(1 - level) / 2, (1 + level) / 2])
     return Interval(better.mean(), low, high)
+
+
+def percentiles(values: np.ndarray, *, content: float = 0.9) -> tuple[float, float]:
+    """Bounds of the middle fraction `content` of these runs: what was seen; `tolerance` speaks of all runs of the kind.
+
+    Raises:
+      ValueError: unless it is a row of one or more numbers, none NaN, and the content between 0 and 1.
+    """
+    values = row("values", values)
+    check_level(content, "content")
+    low, high = np.quantile(values, [(1 - content) / 2, (1 + content) / 2])
+    return float(low), float(high)
 
 
 def tolerance(values: np.ndarray, *, content: float = 0.9, level: float = 0.95) -> tuple[float, float]:
@@ -134,9 +150,9 @@ def tolerance(values: np.ndarray, *, content: float = 0.9, level: float = 0.95) 
     """
     from scipy.stats import binom
 
-    values = np.sort(_runs("values", values))
+    values = np.sort(row("values", values))
     for name, fraction in (("content", content), ("level", level)):
-        _check_level(fraction, name)
+        check_level(fraction, name)
     if _outermost(len(values), content) < level:
         needed = next(n for n in range(len(values), 10**7) if _outermost(n, content) >= level)
         raise ValueError(f"tolerance bounds for {content:g} of all runs at {level:g} take {needed} runs, got {len(values)}.")
@@ -148,15 +164,3 @@ def tolerance(values: np.ndarray, *, content: float = 0.9, level: float = 0.95) 
 def _outermost(runs: int, content: float) -> float:
     """The confidence that the lowest and the highest run hold that content between them."""
     return 1 - content**runs - runs * (1 - content) * content ** (runs - 1)
-
-
-def _runs(name: str, values: np.ndarray) -> np.ndarray:
-    values = np.asarray(values, float)
-    if values.ndim != 1 or not len(values) or np.isnan(values).any():
-        raise ValueError(f"{name} must be a row of one or more numbers, none NaN, got the shape {values.shape}.")
-    return values
-
-
-def _check_level(level: float, name: str = "level") -> None:
-    if not 0 < level < 1 or math.isnan(level):
-        raise ValueError(f"{name} must be between 0 and 1, got {level!r}.")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from rich.table import Table
 
-from jax_ac import files, plots, solving, stats
+from jax_ac import files, plots, selection, solving, stats
 from jax_ac.evaluator import Scores
 from jax_ac.intervals import iqm, wilson
 from jax_ac.results import Result
@@ -53,6 +53,24 @@ def sweep_table(outcomes: list[Outcome], title: str, most: int = 20) -> Table:
     if len(outcomes) > most:
         rows.caption = f"the best {most} of {len(outcomes)}; sweep.csv holds all"
     return rows
+
+
+def chosen(outcomes: list[Outcome]) -> str:
+    """In words: the setting that half of the seeds choose, what it is worth on the others, and what the choosing flatters.
+
+    Empty where there is nothing to choose, or too few seeds to choose and judge by.
+    """
+    scores = np.stack([np.where(outcome.diverged, np.nan, outcome.returns) for outcome in outcomes])
+    if len(scores) < 2 or scores.shape[1] < 4 or np.isnan(scores).all():
+        return ""
+    choice = selection.choose(scores)
+    setting = ", ".join(f"{name} {value}" for name, value in outcomes[choice.setting].values.items())
+    return (
+        f"Chosen by half of the seeds: {setting}. On the other half its running return is {choice.score.estimate:,.1f} "
+        f"[{choice.score.low:,.1f}, {choice.score.high:,.1f}] (IQM, 95 %).\n"
+        f"On the seeds that choose, the best of {len(scores)} looks {choice.optimism:,.1f} better than it is; "
+        f"{choice.agreement:.0%} of all halves choose this setting."
+    )
 
 
 def table(result: Result, title: str) -> Table:

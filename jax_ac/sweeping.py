@@ -122,9 +122,11 @@ def finish_sweep(results: Iterable["Result"], out: Path, title: str) -> int:
     files.write_whole(out / "sweep.csv", lambda path: _write(outcomes, path))
     picture = plots.save(plots.sweep_curves(outcomes, solved_at=solved_at), out / "sweep.png")
     Console().print(summaries.sweep_table(outcomes, title=title))
-    say(f"learning curves: {picture}\nseed by seed:    {out / 'sweep.csv'}")
     if interrupted:
         say(f"to go on with it: jax-ac resume {out}")
+    else:
+        say(summaries.chosen(outcomes))
+    say(f"learning curves: {picture}\nseed by seed:    {out / 'sweep.csv'}")
     return INTERRUPTED if interrupted else 0
 
 
