@@ -83,7 +83,7 @@ def needed(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        package = module.split(".")[0].replace("PIL", "pillow").replace("_", "-")
+        package = module.split(".")[0].replace("PIL", "pillow")
         raise ImportError(f"rendering needs the package {package}: pip install 'jax_ac[render]'.") from error
 
 
@@ -119,6 +119,6 @@ def _game(observe: Callable[[PyTree], Any]) -> Draw:
         num_channels = shown.shape[-1]
         hues = colours(np.linspace(0, 1, num_channels + 2)[1:-1])[:, :3]
         palette = np.concatenate([np.zeros((1, 3)), hues])
-        return np.uint8(255 * palette[np.max(shown * np.arange(1, num_channels + 1), axis=-1)])
+        return (255 * palette[np.max(shown * np.arange(1, num_channels + 1), axis=-1)]).astype(np.uint8)
 
     return draw

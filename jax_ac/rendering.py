@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from jax_ac.checks import Range, check_number, check_whole
 from jax_ac.evaluation import env_and_policy, evaluation_key
-from jax_ac.files import write_whole
+from jax_ac.files import check_file, write_whole
 from jax_ac.hyperparams import env_numbers
 from jax_ac.panels import Panel, frame, make_panel, shown_steps
 from jax_ac.pictures import Artist, Draw, artist, needed
@@ -100,8 +101,7 @@ def play(
     for name, agent in agents.items():
         if not isinstance(agent, Player):
             raise TypeError(f"agents must be agents by name, got {type(agent).__name__} for {name!r}.")
-    needed("PIL.Image")
-    artists = [_artist(agent, draw) for agent in agents.values()]
+    artists = [artist_of(agent, draw) for agent in agents.values()]
     key = evaluation_key(check_whole("seed", seed, limit=2**32))
     recordings = [record(agent, key, greedy=greedy, max_steps=max_steps) for agent in agents.values()]
     return [make_panel(*parts) for parts in zip(agents, recordings, artists, strict=True)]
@@ -133,41 +133,15 @@ def save(panels: list[Panel], path: Path, fps: float | None = None) -> Path:
 def check_path(path: str | Path) -> Path:
     """The path, if a picture can be put there. Raises ValueError if not, ImportError if a package is missing for it."""
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path} must end in {' or '.join(SUFFIXES)}, so that it is known what to write.")
-    if not path.parent.is_dir():
-        raise ValueError(f"cannot write the file {path}: there is no folder {path.parent}.")
+    check_file(path, SUFFIXES)
     if path.suffix.lower() == ".mp4":
-        needed("imageio.v2"), needed("imageio_ffmpeg")
+        needed("av")
     return path
 
 
-def _write_gif(panels: list[Panel], fps: float | None, path: Path) -> None:
-    path.write_bytes(gif(panels, fps))
-
-
-def _write_mp4(panels: list[Panel], fps: float | None, path: Path) -> None:
-    every, seconds = _pace(panels, fps)
-    options = {"fps": 1 / seconds, "macro_block_size": 2, "output_params": ["-f", "mp4"]}
-    steps = shown_steps(panels, every)
-    steps += steps[-1:] * round(LAST / seconds)
-    with needed("imageio.v2").get_writer(path, format="FFMPEG", mode="I", **options) as writer:
-        for step in steps:
-            writer.append_data(frame(panels, step))
-
-
-SUFFIXES = {".gif": _write_gif, ".mp4": _write_mp4}
-"""How files are written, by the ends of their names."""
-
-
-def _pace(panels: list[Panel], fps: float | None) -> tuple[int, float]:
-    """Every which step is shown, and for how many seconds."""
-    speed = panels[0].artist.speed if fps is None else check_number("fps", fps, PACE)
-    every = math.ceil(speed / MOST_FRAMES)
-    return every, every / speed
-
-
-def _artist(agent: Player, draw: Draw | None) -> Artist:
+def artist_of(agent: Player, draw: Draw | None = None) -> Artist:
+    """Who draws an agent's environment: `draw`, or gymnasium or gymnax. Raises as `play`."""
+    needed("PIL.Image")
     check_algorithm(agent.algorithm)
     if draw is not None:
         return Artist(draw, SPEED)
@@ -179,3 +153,31 @@ def _artist(agent: Player, draw: Draw | None) -> Artist:
             f"{env.name} has no picture of its own: pass draw=, a function (state) -> uint8 [height, width, 3]."
         )
     return found
+
+
+def _write_gif(panels: list[Panel], fps: float | None, path: Path) -> None:
+    path.write_bytes(gif(panels, fps))
+
+
+def _write_mp4(panels: list[Panel], fps: float | None, path: Path) -> None:
+    av = needed("av")
+    every, seconds = _pace(panels, fps)
+    steps = shown_steps(panels, every)
+    steps += steps[-1:] * round(LAST / seconds)
+    with av.open(str(path), "w", format="mp4") as film:
+        stream = film.add_stream("libx264", rate=Fraction(1 / seconds).limit_denominator(1000))
+        stream.height, stream.width = frame(panels, 0).shape[:2]
+        for step in steps:
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(frame(panels, step), "rgb24")))
+        film.mux(stream.encode())
+
+
+SUFFIXES = {".gif": _write_gif, ".mp4": _write_mp4}
+"""How files are written, by the ends of their names."""
+
+
+def _pace(panels: list[Panel], fps: float | None) -> tuple[int, float]:
+    """Every which step is shown, and for how many seconds."""
+    speed = panels[0].artist.speed if fps is None else check_number("fps", fps, PACE)
+    every = math.ceil(speed / MOST_FRAMES)
+    return every, every / speed

@@ -91,7 +91,7 @@ class Result(NamedTuple):
           ValueError: if there is no such lane, it has not begun, or has not done so many updates.
           TypeError: if `update` is not a whole number.
         """
-        lane = self._lane(seed, setting)
+        lane = self.lane(seed, setting)
         done = int(self.states.num_updates[lane])
         if update is None or check_whole("update", update) == done > 0:
             return self._agent_of(lane)
@@ -223,7 +223,8 @@ class Result(NamedTuple):
         restoring.restore(schedule, restoring.records_of(path, like))
         return Result(algorithm, config, lanes, schedule.marks, schedule.metrics, schedule.states, folder=path)
 
-    def _lane(self, seed: int, setting: int | None) -> int:
+    def lane(self, seed: int, setting: int | None = None) -> int:
+        """The place of a lane among all; seed and setting as in `agent`. Raises ValueError if there is no such lane."""
         seeds = self.lanes.seeds.tolist()
         if seed not in seeds:
             shown = f"{seeds[0]} ... {seeds[-1]}" if len(seeds) > 8 else ", ".join(map(str, seeds))
