@@ -2,8 +2,8 @@
 
     python experiments/animation.py [seed]    # seed 0 where not given; a minute on 2 cores
 
-One seed is trained until it is solved. Its agent is shown untrained, after half of its episodes and after all, each time in an
-episode that begins in the same state.
+One seed is trained until it is solved. Its agent is shown untrained, after half of its episodes and after all, each time in
+an episode that begins in the same state.
 """
 
 import sys

@@ -45,9 +45,9 @@ def _film(command: Render, result: "Result", seed: int, updates: list[int], out:
 
     texts = [f"{update:,}" for update in updates]
     say(f"{result.config.env}, seed {seed}: training it again up to update {', '.join(texts)} ...")
-    names = [f"update {text}" for text in texts]
-    agents = {name: result.agent(seed, command.setting, update) for name, update in zip(names, updates, strict=True)}
-    panels = play(agents, greedy=command.greedy, max_steps=command.max_steps)
+    latest_first = [result.agent(seed, command.setting, update) for update in reversed(updates)]
+    agents = zip((f"update {text}" for text in texts), reversed(latest_first), strict=True)
+    panels = play(dict(agents), greedy=command.greedy, max_steps=command.max_steps)
     for panel in panels:
         say(caption(panel, len(panel.recording.states)).replace("\n", ": "))
     save(panels, out)
