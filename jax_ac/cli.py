@@ -9,7 +9,7 @@ import tyro
 from jax_ac import interruption
 from jax_ac.commands import BadInput, Common, Sweep, Train, checked_sweep, checked_train
 from jax_ac.errors import unknown_name
-from jax_ac.folder_commands import Resume
+from jax_ac.folder_commands import Render, Resume
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, by the shell's convention: 128 + SIGINT."""
@@ -21,6 +21,7 @@ COMMANDS: Any = (
     Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Sweep, tyro.conf.subcommand("sweep")]
     | Annotated[Resume, tyro.conf.subcommand("resume")]
+    | Annotated[Render, tyro.conf.subcommand("render")]
 )
 
 
@@ -44,7 +45,11 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
 
 
-def _run(command: Train | Sweep | Resume) -> int:
+def _run(command: Train | Sweep | Resume | Render) -> int:
+    if isinstance(command, Render):
+        from jax_ac.filming import film
+
+        return film(command)
     if isinstance(command, Resume):
         from jax_ac.resuming import resume
 
