@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jax_ac.presets import one_step as one_step
     from jax_ac.presets import ppo as ppo
     from jax_ac.presets import reinforce as reinforce
+    from jax_ac.rendering import animate as animate
     from jax_ac.results import Result as Result
     from jax_ac.runs import resume as resume
     from jax_ac.runs import run as run
@@ -55,6 +56,7 @@ _HOMES = {
     "Result": "results",
     "a2c": "presets",
     "actor_critic": "algorithms",
+    "animate": "rendering",
     "choice": "settings",
     "from_brax": "brax_envs",
     "grid": "settings",
@@ -88,6 +90,7 @@ __all__ = [
     "Result",
     "a2c",
     "actor_critic",
+    "animate",
     "choice",
     "from_brax",
     "grid",

@@ -70,6 +70,17 @@ def evaluate(
     """
     num_episodes, limit = check_limits(algorithm, num_episodes, max_steps)
     env, policy = env_and_policy(algorithm, params, moments, hyperparams)
+    start, keys = begin(env, policy, key, num_episodes)
+
+    def step(playing: Playing) -> Playing:
+        return advance(env, policy, partial(choose, greedy), keys, playing)[0]
+
+    end = jax.lax.while_loop(lambda playing: jnp.any(playing.alive) & (playing.steps < limit), step, start)
+    return Evaluation(end.episode_return, end.episode_length, ~end.alive)
+
+
+def begin(env: Env, policy: Policy, key: jax.Array, num_episodes: int) -> tuple[Playing, tuple[jax.Array, jax.Array]]:
+    """N episodes at their start, and the keys for `advance`: of the actions, and of the environment."""
     key_reset, key_action, key_env = jax.random.split(key, 3)
     obs, state = jax.vmap(env.reset)(jax.random.split(key_reset, num_episodes))
     none = jnp.zeros(num_episodes, jnp.int32)
@@ -82,9 +93,31 @@ def evaluate(
         episode_return=none.astype(jnp.float32),
         episode_length=none,
     )
-    step = partial(_step, env, policy, partial(choose, greedy), key_action, key_env)
-    end = jax.lax.while_loop(lambda playing: jnp.any(playing.alive) & (playing.steps < limit), step, start)
-    return Evaluation(end.episode_return, end.episode_length, ~end.alive)
+    return start, (key_action, key_env)
+
+
+def advance(
+    env: Env, policy: Policy, act: Callable, keys: tuple[jax.Array, jax.Array], playing: Playing
+) -> tuple[Playing, PyTree]:
+    """One step of the episodes that have not ended, and the states that it led to, ``[N, ...]``, also of those it ended.
+
+    Step t uses fold_in(·, t) of both keys. `act`: ``(distribution, key) -> action``.
+    """
+    key_action, key_env = (jax.random.fold_in(key, playing.steps) for key in keys)
+    alive = playing.alive
+    distribution, _, memory = policy.act(playing.obs, playing.memory, jnp.zeros_like(alive))
+    stepped = jax.vmap(env.transition)(jax.random.split(key_env, len(alive)), playing.state, act(distribution, key_action))
+    obs, state, reward, terminated, truncated = stepped
+    going = alive & ~(terminated | truncated)
+    kept = tree.select(going, (obs, state, memory), (playing.obs, playing.state, playing.memory))
+    next_playing = Playing(
+        playing.steps + 1,
+        *kept,
+        alive=going,
+        episode_return=playing.episode_return + jnp.where(alive, reward, 0.0),
+        episode_length=playing.episode_length + alive,
+    )
+    return next_playing, state
 
 
 def evaluate_lanes(
@@ -101,7 +134,8 @@ def evaluate_lanes(
     Args:
       agents: their params and moments, leaves ``[L, ...]``.
       hyperparams: their settings, leaves ``[L]``.
-      The others as in `evaluate`.
+
+    The other arguments are those of `evaluate`.
 
     Returns:
       The evaluations, ``[L, N]`` each.
@@ -149,24 +183,3 @@ def _playable(algorithm: Algorithm) -> tuple[Callable[[Any], Env], Callable[[PyT
     if algorithm.env is None or algorithm.policy is None:
         raise TypeError("algorithm must come from a preset or actor_critic; this one has no environment and policy to play.")
     return algorithm.env, algorithm.policy
-
-
-def _step(env: Env, policy: Policy, act: Callable, key_action: jax.Array, key_env: jax.Array, playing: Playing) -> Playing:
-    """One step of the episodes that have not ended. Step t uses fold_in(·, t) of both keys."""
-    key_action, key_env = (jax.random.fold_in(key, playing.steps) for key in (key_action, key_env))
-    alive = playing.alive
-    distribution, _, memory = policy.act(playing.obs, playing.memory, jnp.zeros_like(alive))
-    keys = jax.random.split(key_env, len(alive))
-    stepped = jax.vmap(env.transition)(keys, playing.state, act(distribution, key_action))
-    obs, state, reward, terminated, truncated = stepped
-    going = alive & ~(terminated | truncated)
-    obs, state, memory = tree.select(going, (obs, state, memory), (playing.obs, playing.state, playing.memory))
-    return Playing(
-        steps=playing.steps + 1,
-        obs=obs,
-        state=state,
-        memory=memory,
-        alive=going,
-        episode_return=playing.episode_return + jnp.where(alive, reward, 0.0),
-        episode_length=playing.episode_length + alive,
-    )

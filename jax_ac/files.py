@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 
@@ -47,6 +47,14 @@ def first_free(path: Path) -> Path:
         number += 1
         free = path.with_name(f"{path.name}-{number}")
     return free
+
+
+def check_file(path: Path, suffixes: Collection[str]) -> None:
+    """Raises ValueError unless its name ends in one of `suffixes`, and there is a folder to put it in."""
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"the name of {path} must end in {' or '.join(suffixes)}.")
+    if not path.parent.is_dir():
+        raise ValueError(f"cannot write the file {path}: there is no folder {path.parent}.")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

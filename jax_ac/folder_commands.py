@@ -40,3 +40,27 @@ class Report:
     """Serve the page instead of writing it."""
     port: int = 0
     """Where it is served on 127.0.0.1; a free one if 0."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Render:
+    """Show an agent of a run: episodes early, in the middle and at the end of its training, side by side.
+
+    Early is a tenth of its updates, the middle is half of them. All episodes begin in the same state. What the run did not
+    keep is trained again, which takes as long as one tile took up to there.
+    """
+
+    path: tyro.conf.Positional[Path]
+    """The run's folder."""
+    seed: int | None = None
+    """Whose agent; that of the run's first seed if not given."""
+    setting: int | None = None
+    """The index of its setting, from 0, where the run has several."""
+    updates: str | None = None
+    """After how many updates each, such as 0,50; early, middle and late if not given."""
+    greedy: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Take the most probable action instead of drawing one."""
+    max_steps: int | None = None
+    """Leave an episode after so many steps; at the environment's time limit if not given."""
+    out: Path | None = None
+    """The picture, ending in .gif or .mp4; seed-<seed>.gif in the run's folder if not given."""

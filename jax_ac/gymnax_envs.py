@@ -1,6 +1,6 @@
 """gymnax: its environments as `Functions`. The only file that knows gymnax."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -69,6 +69,14 @@ def from_gymnax(env: Any, params: Any, numbers: Mapping[str, Any]) -> tuple[Func
         if key not in functions.params and key in _fields(params):
             raise ValueError(f"{key} of {name} {_why_not(key)}.")
     return functions, rest
+
+
+def board(name: str, numbers: Mapping[str, Any]) -> Callable[[PyTree], jax.Array]:
+    """What a game of MinAtar with these numbers shows of a state: ``(state) -> obs [rows, columns, channels]``."""
+    _, env, params = _find(name)
+    own = {key: _like(getattr(params, key), value) for key, value in numbers.items() if key in _fields(params)}
+    params = params.replace(**own)
+    return jax.jit(lambda state: env.get_obs(state, params))
 
 
 def _find(env: Any) -> tuple[str, Any, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 
 AXES = ("updates", "episodes", "environment steps")
 POINTS = 400
-"""Points per line, at most, the last one apart."""
+"""Points per line, at most."""
 
 
 def places(metrics: Any) -> dict[str, np.ndarray]:
@@ -19,19 +19,15 @@ def places(metrics: Any) -> dict[str, np.ndarray]:
 
 
 def thinned(values: np.ndarray, num_updates: np.ndarray, points: int = POINTS) -> list[np.ndarray]:
-    """The updates of each lane that are drawn: evenly chosen, the same for all lanes, and each lane's last.
+    """The updates of each lane that are drawn: evenly chosen among those with a number, the first and the last among them.
 
     Args:
       values: ``[S, U]``; where it is NaN there is nothing to draw.
       num_updates: ``[S]``, updates done.
-      points: at most, evenly chosen.
+      points: at most.
     """
-    chosen = evenly(max(int(num_updates.max()), 1), points)
-    result = []
-    for row, count in zip(values, num_updates, strict=True):
-        mine = np.union1d(chosen[chosen < count], [count - 1]) if count else chosen[:0]
-        result.append(mine[~np.isnan(row[mine])])
-    return result
+    known = [np.flatnonzero(~np.isnan(row[:count])) for row, count in zip(values, num_updates, strict=True)]
+    return [updates[evenly(len(updates), points)] for updates in known]
 
 
 def packed(numbers: np.ndarray) -> dict[str, str]:

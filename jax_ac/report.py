@@ -74,9 +74,9 @@ def page(found: Sequence[Study], watch: Watch | None = None) -> str:
 
     Args:
       found: one study, or several to compare.
-      watch: where the page is served and renews itself.
+      watch: where the page is served and renews itself. It shows no agents then, whose early selves must be trained again.
     """
-    parts = sections.of(found)
+    parts = sections.of(found) + ([] if watch else sections.film_views(found))
     data = {
         "charts": {part.id: part.chart._asdict() for part in parts if part.chart},
         "roster": rosters.roster(found),

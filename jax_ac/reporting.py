@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jax_ac.commands import checking
 from jax_ac.folder_commands import Report
+from jax_ac.trainer import use_devices
 
 
 def check(command: Report) -> None:
@@ -28,6 +29,7 @@ def report(command: Report) -> int:
     if command.watch:
         from jax_ac import watching
 
+        _choose_devices(False)
         with checking():
             server = watching.open_server(command.paths, command.port)
         print(f"watching {', '.join(map(str, command.paths))} at {server.address} (Ctrl-C ends it)", flush=True)
@@ -37,9 +39,21 @@ def report(command: Report) -> int:
     from jax_ac.studies import read_all
 
     with checking():
-        path = write_studies(read_all(command.paths), command.out or default_file(command.paths))
+        found = read_all(command.paths)
+        _choose_devices(all(study.complete for study in found))
+        path = write_studies(found, command.out or default_file(command.paths))
     print(f"report: {path}")
     return 0
+
+
+def _choose_devices(ended: bool) -> None:
+    """Those that the runs had, so that agents can be trained again; the CPU alone while the runs may still need them."""
+    if ended:
+        use_devices()
+        return
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
 
 
 def default_file(paths: tuple[Path, ...]) -> Path:

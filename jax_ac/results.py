@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 
-from jax_ac import dataset, restoring, run_folder, solving, spending, stats
+from jax_ac import dataset, restoring, retraining, run_folder, solving, spending, stats
 from jax_ac.agent import Agent
-from jax_ac.checks import check_positive
+from jax_ac.checks import check_positive, check_whole
 from jax_ac.errors import unknown_name
 from jax_ac.lanes import Lanes
 from jax_ac.protocols import Algorithm
@@ -58,17 +58,29 @@ class Result(NamedTuple):
         }
         return dataset.label(self.lanes, self.marks, self.metrics, attributes)
 
-    def agent(self, seed: int = 0, setting: int | None = None) -> Agent:
-        """The agent of a lane.
+    def agent(self, seed: int = 0, setting: int | None = None, update: int | None = None) -> Agent:
+        """The agent of a lane, as the run left it, or as it was on its way.
 
         Args:
           seed: the seed itself, not its place in the list.
           setting: the index of the setting, where there are several.
+          update: after so many updates, 0 being untrained. The lane is trained again up to there, which takes as long as
+            one tile took to get there, and gives the same bits (`retraining`).
 
         Raises:
-          ValueError: if there is no such lane, or it has not begun.
+          ValueError: if there is no such lane, it has not begun, or has not done so many updates.
+          TypeError: if `update` is not a whole number.
         """
-        return self._agent_of(self._lane(seed, setting))
+        lane = self.lane(seed, setting)
+        done = int(self.states.num_updates[lane])
+        if update is None or check_whole("update", update) == done > 0:
+            return self._agent_of(lane)
+        if update > done:
+            raise ValueError(f"update must be in [0, {done}], which the lane of seed {seed} has done, got {update}.")
+        hyperparams = jax.tree.map(lambda column: column[lane], self.lanes.hyperparams)
+        width, per_call = self.config.tile_width, self.config.segment_updates
+        state = retraining.state_after(self.algorithm, seed, hyperparams, update, width=width, per_call=per_call)
+        return Agent(self.algorithm, state.params, state.moments, hyperparams, int(seed))
 
     def best(self, metric: str = "running_return") -> Agent:
         """The agent of the lane whose last value of a metric is highest. It flatters: the luckiest of many is chosen.
@@ -190,7 +202,8 @@ class Result(NamedTuple):
         spent = spending.total(spending.read(path))
         return Result(algorithm, config, lanes, schedule.marks, schedule.metrics, schedule.states, spent, folder=path)
 
-    def _lane(self, seed: int, setting: int | None) -> int:
+    def lane(self, seed: int, setting: int | None = None) -> int:
+        """The place of a lane among all; seed and setting as in `agent`. Raises ValueError if there is no such lane."""
         seeds = self.lanes.seeds.tolist()
         if seed not in seeds:
             shown = f"{seeds[0]} ... {seeds[-1]}" if len(seeds) > 8 else ", ".join(map(str, seeds))

@@ -1,4 +1,4 @@
-"""Run folders: all that a run leaves on disk, and from which it can go on.
+"""Run folders: all that a run leaves on disk, and from which it can go on::
 
     run.json        what is trained, and with which versions: enough to repeat it
     lanes/          lanes that have ended, in sealed folders that are written once (`store`)

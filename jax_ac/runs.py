@@ -111,7 +111,8 @@ def resume(
       max_updates: a higher limit per lane than before, to extend the run; or `total_steps`. A lane that was solved, in a run
         until solved, stays as it is, or goes on to the end of its segment if the old limit cut that. An evaluation at the
         old limit stays.
-      The others as in `run`.
+
+    The other arguments are those of `run`.
 
     Raises:
       ValueError: if the folder is not that of a run, is damaged, is of another algorithm, is in use, or what is asked for

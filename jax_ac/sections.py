@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jax_ac import charts, findings, learning_charts, lines, provenance
+from jax_ac import charts, films, findings, learning_charts, lines, provenance
 from jax_ac.charts import Chart
 from jax_ac.findings import Table
-from jax_ac.studies import Cohort, Study, Trained
+from jax_ac.studies import Cohort, Study
 
 ROWS = 200
 """Settings in a table, at most."""
@@ -50,7 +50,7 @@ def of(studies: Sequence[Study]) -> list[Section]:
         return []
     cohorts = shown(begun)
     sections = [*comparison_view(begun), learning_view(cohorts), *solving_view(cohorts), *sweep_views(begun)]
-    return [*sections, *evaluation_view(cohorts), *animation_view(begun)]
+    return [*sections, *evaluation_view(cohorts)]
 
 
 def shown(studies: Sequence[Study]) -> list[Cohort]:
@@ -69,7 +69,7 @@ def learning_view(cohorts: Sequence[Cohort]) -> Section:
     of_few = f" of the best {charts.COLOURED} settings" if len(cohorts) > charts.COLOURED else ""
     drawn = f"{seeds:,} of {all_seeds:,} seeds drawn{of_few}, evenly chosen" if seeds < all_seeds else "every seed drawn"
     most = max(int(cohort.marks.num_updates.max()) for cohort in cohorts)
-    points = f", at {lines.POINTS} of {most:,} updates: exact values there, no averages" if most > lines.POINTS else ""
+    points = f", at {lines.POINTS} of up to {most:,} updates: exact values, no averages" if most > lines.POINTS else ""
     text = f"Running return, {drawn}{points}. The band holds the quartiles, or the 95 % interval of the interquartile mean. "
     text += "A seed that ended keeps its last value."
     return Section("learning", "Learning curves", text, chart, legend=legend(cohorts))
@@ -162,19 +162,14 @@ def evaluation_view(cohorts: Sequence[Cohort]) -> list[Section]:
     ]
 
 
-def animation_view(studies: Sequence[Study]) -> list[Section]:
+def film_views(studies: Sequence[Study]) -> list[Section]:
     """The agent of the median seed of each study, where it can be shown."""
-    films = [(number, study, animation(study.runs[0])) for number, study in enumerate(studies)]
+    shots = [(number, study, films.film(study)) for number, study in enumerate(studies) if study.begun]
     return [
-        Section(f"animation-{number}", f"The agent of {study.name}", image=base64.b64encode(film).decode())
-        for number, study, film in films
-        if film
+        Section(f"film-{number}", f"The agent of {study.name}", shot.text, image=base64.b64encode(shot.gif).decode())
+        for number, study, shot in shots
+        if shot
     ]
-
-
-def animation(run: Trained) -> bytes | None:
-    """A GIF of the run's median seed, early and late, or None where it cannot be made."""
-    return None
 
 
 def cost_view(studies: Sequence[Study]) -> Section:

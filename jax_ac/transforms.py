@@ -144,6 +144,13 @@ def normalize_observations(env: Env) -> Env:
     return _derive(env, lambda inner, numbers: inner._replace(normalized=True))
 
 
+def innermost(state: PyTree) -> PyTree:
+    """The state of the environment under all transformers."""
+    while isinstance(state, Timed | Sticky):
+        state = state.inner
+    return state
+
+
 Build = Callable[[Env, Mapping[str, Any]], Env]
 """``(inner environment, the transformer's own numbers) -> environment``."""
 

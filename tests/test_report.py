@@ -123,7 +123,7 @@ def test_long_curves_are_thinned_to_exact_points():
     run = made(4, 3_000)
     for lane, trace in enumerate(trace for trace in traces_of(page_of(run)) if trace["meta"] == "seed"):
         y = unpacked(trace["y"])
-        assert len(y) <= lines.POINTS + 1
+        assert len(y) <= lines.POINTS
         assert np.isin(y, run.metrics.running_return[lane]).all()
         assert y[-1] == run.metrics.running_return[lane, run.marks.num_updates[lane] - 1]
 

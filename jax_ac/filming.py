@@ -1,0 +1,98 @@
+"""``jax-ac render``: an agent of a run, as it was early, in the middle and at the end of its training."""
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jax_ac import files
+from jax_ac.checks import check_positive
+from jax_ac.commands import checking
+from jax_ac.folder_commands import Render
+from jax_ac.trainer import say, use_devices
+
+if TYPE_CHECKING:
+    from jax_ac.results import Result
+
+KINDS = (".gif", ".mp4")
+TRIES = 5
+
+
+def film(command: Render) -> int:
+    """Runs the command. Returns the exit status."""
+    with checking():
+        asked = _updates(command.updates)
+        if command.max_steps is not None:
+            check_positive("--max-steps", command.max_steps)
+        if command.out is not None:
+            files.check_file(command.out, KINDS)
+        _check_is_run(command.path)
+        use_devices()
+        result = _load(command.path)
+        seed = int(result.lanes.seeds[0]) if command.seed is None else command.seed
+        done = int(result.states.num_updates[result.lane(seed, command.setting)])
+        out = command.out or command.path / _name(result, seed, command.setting)
+        _check_can_draw(result, seed, command.setting, out)
+    updates = sorted({done // 10, done // 2, done}) if asked is None else asked
+    with checking():
+        _film(command, result, seed, updates, out)
+    say(f"written: {out}")
+    return 0
+
+
+def _film(command: Render, result: "Result", seed: int, updates: list[int], out: Path) -> None:
+    from jax_ac.panels import caption
+    from jax_ac.rendering import play, save
+
+    texts = [f"{update:,}" for update in updates]
+    say(f"{result.config.env}, seed {seed}: training it again up to update {', '.join(texts)} ...")
+    latest_first = [result.agent(seed, command.setting, update) for update in reversed(updates)]
+    agents = zip((f"update {text}" for text in texts), reversed(latest_first), strict=True)
+    panels = play(dict(agents), greedy=command.greedy, max_steps=command.max_steps)
+    for panel in panels:
+        say(caption(panel, len(panel.recording.states)).replace("\n", ": "))
+    save(panels, out)
+
+
+def _updates(text: str | None) -> list[int] | None:
+    """The updates that ``--updates`` names."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ValueError(f"--updates takes whole numbers with commas between them, such as 0,50, got {text!r}.")
+    return sorted({int(part) for part in parts})
+
+
+def _check_is_run(path: Path) -> None:
+    """Raises ValueError if it is the folder of a sweep, whose programs are runs."""
+    from jax_ac.run_folder import CONFIG
+
+    below = sorted(str(config.parent) for config in path.glob(f"*/{CONFIG}"))
+    if below and not (path / CONFIG).exists():
+        raise ValueError(f"{path} is the folder of a sweep; name that of one of its programs: {', '.join(below)}.")
+
+
+def _load(path: Path) -> "Result":
+    """The run; read again where another process that is at work in it has replaced a part meanwhile."""
+    from jax_ac.results import Result
+    from jax_ac.store import Damaged
+
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(Damaged, FileNotFoundError):
+            return Result.load(path)
+    return Result.load(path)
+
+
+def _name(result: "Result", seed: int, setting: int | None) -> str:
+    return f"seed-{seed}.gif" if setting is None else f"seed-{seed}-setting-{setting}.gif"
+
+
+def _check_can_draw(result: "Result", seed: int, setting: int | None, out: Path) -> None:
+    """Raises ValueError if the environment cannot be drawn, or a package is missing for that."""
+    from jax_ac.rendering import artist_of, check_path
+
+    try:
+        check_path(out)
+        artist_of(result.agent(seed, setting))
+    except ImportError as error:
+        raise ValueError(error) from None
