@@ -1,5 +1,6 @@
 """Every test sees two CPU devices, strict shapes, and warnings as errors; programs once compiled are kept on disk."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -14,6 +15,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 import pytest
 
 import jax_ac
+
+gc.freeze()  # tracing makes much garbage; what was imported need not be looked through each time
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,3 +34,10 @@ def cartpole():
 @pytest.fixture(scope="session")
 def keras(cartpole):
     return jax_ac.keras_actor_critic(cartpole)
+
+
+@pytest.fixture(scope="session")
+def easy(cartpole):
+    """Solved, at different times, within the updates of a test. With tiles of 4 lanes and segments of 5 updates all runs of
+    it are one program, which is kept on disk."""
+    return jax_ac.keras_actor_critic(cartpole._replace(solved_at=14.25))
