@@ -26,6 +26,13 @@ def programs_of_a_module():
     jax.clear_caches()
 
 
+@pytest.fixture
+def one_device(monkeypatch):
+    """What uses all devices has one, and compiles for one."""
+    devices = jax.local_devices()[:1]
+    monkeypatch.setattr(jax, "local_devices", lambda: devices)
+
+
 @pytest.fixture(scope="session")
 def cartpole():
     return jax_ac.make_env("CartPole-v0")

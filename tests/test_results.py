@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from by_hand import small
 
 import jax_ac
 from jax_ac.evaluation import evaluation_key
@@ -18,7 +19,8 @@ UPDATES, SEEDS = 12, [7, 3, 11]
 @pytest.fixture(scope="module")
 def result():
     """Two settings, three seeds, of PPO, on four places; the second setting does not learn."""
-    algorithm = jax_ac.ppo(jax_ac.make_env("CartPole-v1"), 2, 16, 2, 2)
+    env = jax_ac.make_env("CartPole-v1")
+    algorithm = jax_ac.ppo(env, 2, 16, 2, 2, network=small(env))
     hyper = jax_ac.grid(algorithm.hyperparams, learning_rate=[3e-3, 0.0])
     options = {"max_updates": UPDATES, "segment_updates": UPDATES, "progress": False}
     return run(algorithm, SEEDS, hyperparams=hyper, tile_width=4, devices=jax.local_devices()[:1], **options)

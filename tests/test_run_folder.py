@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
+from by_hand import small
 
 import jax_ac
 from jax_ac import run_folder, store
@@ -121,7 +122,7 @@ def test_a_run_whose_limit_was_within_a_segment_is_extended(cartpole, tmp_path):
 
 def test_a_sweep_is_resumed(tmp_path):
     env = jax_ac.make_env("CartPole-v1", gravity=9.0)
-    algorithm = jax_ac.a2c(env, 2, 4)
+    algorithm = jax_ac.a2c(env, 2, 4, network=small(env))
     hyper = jax_ac.grid(algorithm.hyperparams, learning_rate=[1e-3, 4e-3], env_length=[0.4, 0.6, 0.8])
     options = {"max_updates": 20, "segment_updates": 4, "tile_width": WIDTH, "until_solved": False, "hyperparams": hyper}
     expected = run(algorithm, 3, **options, progress=False)
