@@ -38,7 +38,8 @@ def film(study: Study) -> Film | None:
         gif = rendering.gif(rendering.play(agents))
     except (ValueError, ImportError):
         return None
-    return Film(gif, f"Seed {seed}, the median: after {early:,} updates, and after {last:,}, its last.")
+    of = f" of {cohort.setting_in_words}" if cohort.values else ""
+    return Film(gif, f"Seed {seed}, the median{of}: after {early:,} updates, and after {last:,}, its last.")
 
 
 def median_seed(cohort: Cohort) -> int:

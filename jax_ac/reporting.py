@@ -29,7 +29,7 @@ def report(command: Report) -> int:
     if command.watch:
         from jax_ac import watching
 
-        _choose_devices(False)
+        _leave_devices()
         with checking():
             server = watching.open_server(command.paths, command.port)
         print(f"watching {', '.join(map(str, command.paths))} at {server.address} (Ctrl-C ends it)", flush=True)
@@ -39,18 +39,24 @@ def report(command: Report) -> int:
     from jax_ac.studies import read_all
 
     with checking():
-        found = read_all(command.paths)
-        _choose_devices(all(study.complete for study in found))
-        path = write_studies(found, command.out or default_file(command.paths))
+        _choose_devices(command.paths)
+        path = write_studies(read_all(command.paths), command.out or default_file(command.paths))
     print(f"report: {path}")
     return 0
 
 
-def _choose_devices(ended: bool) -> None:
-    """Those that the runs had, so that agents can be trained again; the CPU alone while the runs may still need them."""
-    if ended:
+def _choose_devices(paths: tuple[Path, ...]) -> None:
+    """Those that the runs had, so that agents can be trained again; the CPU alone where a run still needs them."""
+    from jax_ac import run_folder, studies
+
+    if any(run_folder.at_work(folder) for path in paths for folder in studies.folders(path)):
+        _leave_devices()
+    else:
         use_devices()
-        return
+
+
+def _leave_devices() -> None:
+    """To a run that is at work: a report needs none but the CPU."""
     import jax
 
     jax.config.update("jax_platforms", "cpu")

@@ -158,6 +158,18 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def at_work(path: Path) -> bool:
+    """Whether a process holds the lock of the folder."""
+    try:
+        with (path / LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is no lock, or it is nobody's business
+        return False
+    return False
+
+
 def discard(path: Path) -> None:
     """Takes ``run.json`` away again from a folder, and from those in it, if no lane has been saved in any of them."""
     folders = [path, *(below.parent for below in path.glob(f"*/{CONFIG}"))]

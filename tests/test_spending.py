@@ -1,11 +1,14 @@
 """What a run cost is kept in its folder, resumed parts added; a folder is read without the algorithm."""
 
+import base64
+
 import jax
 import numpy as np
 import pytest
+from made_runs import made
 
 import jax_ac
-from jax_ac import readings, run_folder, snippets, spending
+from jax_ac import films, findings, readings, report, run_folder, snippets, spending, studies
 from jax_ac.results import Result
 from jax_ac.runs import resume, run
 from jax_ac.spending import Spent
@@ -108,6 +111,42 @@ def test_a_reading_needs_no_recipe(trained, tmp_path):
     empty = readings.read(copy)
     assert (empty.marks.num_updates == 0).all()
     assert empty.metrics.running_return.shape == (6, 30)
+
+
+@pytest.mark.slow
+def test_the_median_seed_is_filmed_early_and_late(trained):
+    folder, _, second = trained
+    study = studies.read(folder)
+    best = findings.ranked(study)[0]
+    returns = second.marks.running_return.reshape(2, 3)[best]
+    assert (study.cohorts[best].marks.solved_update == -1).all()
+    middle = int(np.argsort(returns)[1])
+    assert films.median_seed(study.cohorts[best]) == middle
+    film = films.film(study)
+    assert film.gif[:6] == b"GIF89a"
+    rate = np.float32(second.config.hyperparams["learning_rate"][best])
+    assert film.text == f"Seed {middle}, the median of learning_rate {rate:.6g}: after 3 updates, and after 30, its last."
+    assert f"data:image/gif;base64,{base64.b64encode(film.gif).decode()}" in report.page([study])
+
+
+def test_what_cannot_be_filmed_is_left_out():
+    run = made()
+    study = studies.of({"": run}, "demo")  # it is in no folder: there are no agents
+    assert films.film(study) is None
+    solved = run.marks.solved_update >= 0
+    order = [*np.flatnonzero(solved)[np.argsort(run.marks.solved_episode[solved], kind="stable")]]
+    assert len(order) > 6
+    assert films.median_seed(study.cohorts[0]) == order[5]  # the sixth of twelve
+    assert films.film(studies.of({"": made(ended=False)}, "demo")) is None
+
+
+def test_whether_a_process_is_at_work(tmp_path):
+    assert not run_folder.at_work(tmp_path)
+    with run_folder.locked(tmp_path):
+        assert run_folder.at_work(tmp_path)
+    assert not run_folder.at_work(tmp_path)
+    with run_folder.locked(tmp_path):  # who asked holds nothing
+        pass
 
 
 @pytest.mark.slow
