@@ -9,7 +9,7 @@ import tyro
 from jax_ac import interruption
 from jax_ac.commands import BadInput, Common, Sweep, Train, checked_sweep, checked_train
 from jax_ac.errors import unknown_name
-from jax_ac.folder_commands import Render, Resume
+from jax_ac.folder_commands import Render, Report, Resume
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, by the shell's convention: 128 + SIGINT."""
@@ -21,6 +21,7 @@ COMMANDS: Any = (
     Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Sweep, tyro.conf.subcommand("sweep")]
     | Annotated[Resume, tyro.conf.subcommand("resume")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Render, tyro.conf.subcommand("render")]
 )
 
@@ -45,7 +46,11 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
 
 
-def _run(command: Train | Sweep | Resume | Render) -> int:
+def _run(command: Train | Sweep | Resume | Render | Report) -> int:
+    if isinstance(command, Report):
+        from jax_ac.reporting import report
+
+        return report(command)
     if isinstance(command, Render):
         from jax_ac.filming import film
 

@@ -17,6 +17,10 @@ class Categorical(NamedTuple):
 
     Attributes:
       logits: unnormalized log-probabilities, ``[..., A]``.
+
+    >>> coin = Categorical(jnp.zeros(2))
+    >>> print(f"{coin.log_prob(jnp.array(1)):.3f}, {coin.entropy():.3f}")  # log ½, log 2
+    -0.693, 0.693
     """
 
     logits: jax.Array
@@ -55,6 +59,10 @@ class DiagonalGaussian(NamedTuple):
     Attributes:
       mean: ``[..., A]``.
       log_std: log σ, ``[..., A]``.
+
+    >>> standard = DiagonalGaussian(jnp.zeros(1), jnp.zeros(1))
+    >>> print(f"{standard.log_prob(jnp.zeros(1)):.3f}, {standard.entropy():.3f}")  # -½ log 2π, ½ log 2πe
+    -0.919, 1.419
     """
 
     mean: jax.Array

@@ -134,7 +134,8 @@ def evaluate_lanes(
     Args:
       agents: their params and moments, leaves ``[L, ...]``.
       hyperparams: their settings, leaves ``[L]``.
-      The others as in `evaluate`.
+
+    The other arguments are those of `evaluate`.
 
     Returns:
       The evaluations, ``[L, N]`` each.

@@ -26,6 +26,23 @@ class Resume:
 
 
 @dataclasses.dataclass(frozen=True)
+class Report:
+    """Write what a run came to as one page of HTML, which opens offline; of several runs a comparison.
+
+    With --watch the page is served to this machine alone, and renews itself while the run goes on, until Ctrl-C.
+    """
+
+    paths: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of runs, or of sweeps."""
+    out: Path | None = None
+    """The file; report.html in the run's folder if not given, of several runs in the folder that the first is in."""
+    watch: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Serve the page instead of writing it."""
+    port: int = 0
+    """Where it is served on 127.0.0.1; a free one if 0."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Render:
     """Show an agent of a run: episodes early, in the middle and at the end of its training, side by side.
 

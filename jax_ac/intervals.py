@@ -65,6 +65,12 @@ def bootstrap(
     Raises:
       ValueError: if there is no run, a number per run is NaN, the first named axis is not ``seed`` (several settings are
         several studies), or the level is not between 0 and 1.
+
+    >>> returns = [500.0, 480.0, 500.0, 120.0, 490.0, 500.0, 470.0, 500.0]  # one per seed
+    >>> print("IQM {:.0f} [{:.0f}, {:.0f}]".format(*bootstrap(returns)))
+    IQM 492 [390, 500]
+    >>> print("mean {:.0f} [{:.0f}, {:.0f}]".format(*bootstrap(returns, mean)))
+    mean 445 [350, 496]
     """
     axes = getattr(values, "dims", ("seed",))
     if axes[:1] != ("seed",):
@@ -94,6 +100,9 @@ def wilson(successes: int, runs: int, *, level: float = 0.95) -> Interval:
 
     Raises:
       ValueError: if there is no run, successes are not among them, or the level is not between 0 and 1.
+
+    >>> print("{:.0%} [{:.0%}, {:.0%}]".format(*wilson(10, 10)))
+    100% [72%, 100%]
     """
     from scipy.stats import binomtest
 
@@ -113,10 +122,14 @@ def probability_of_improvement(
 
     Args:
       ours, theirs: ``[S]`` and ``[R]``, higher is better.
-      The others as in `bootstrap`.
+
+    The other arguments are those of `bootstrap`.
 
     Raises:
       ValueError: if one is not a row of one or more numbers.
+
+    >>> print("{:.2f} [{:.2f}, {:.2f}]".format(*probability_of_improvement([3.0, 4.0, 5.0, 6.0], [1.0, 2.0, 3.0, 4.0])))
+    0.88 [0.56, 1.00]
     """
     ours, theirs = row("ours", ours), row("theirs", theirs)
     check_level(level)
@@ -147,6 +160,9 @@ def tolerance(values: np.ndarray, *, content: float = 0.9, level: float = 0.95) 
 
     Raises:
       ValueError: if there are too few runs for it; the sentence says how many it takes.
+
+    >>> tolerance(np.arange(100.0))
+    (1.0, 98.0)
     """
     from scipy.stats import binom
 

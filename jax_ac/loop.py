@@ -13,9 +13,9 @@ import numpy as np
 from jax_ac.evaluator import Evaluator
 from jax_ac.interruption import interrupts
 from jax_ac.progress import Progress
-from jax_ac.results import Spent
 from jax_ac.saving import Saver
 from jax_ac.schedule import Schedule
+from jax_ac.spending import Spent
 from jax_ac.tiles import Tiles
 from jax_ac.tracking import Feed
 
@@ -29,8 +29,17 @@ class Loop:
     A compiled call does a segment, or as much of it as takes about a second.
     """
 
-    def __init__(self, tiles: Tiles, schedule: Schedule, states: list, saver: Saver | None, evaluator: Evaluator | None):
+    def __init__(
+        self,
+        tiles: Tiles,
+        schedule: Schedule,
+        states: list,
+        saver: Saver | None,
+        evaluator: Evaluator | None,
+        compile_seconds: float,
+    ):
         self.tiles, self.schedule, self.states, self.saver, self.evaluator = tiles, schedule, states, saver, evaluator
+        self._compile_seconds = compile_seconds
         self._most = [1] * len(states)  # updates per call, of each tile
         self._seconds, self._computed = 0.0, 0
         self._before = self._totals()
@@ -40,13 +49,14 @@ class Loop:
         marks = self.schedule.marks
         return int(marks.num_updates.sum(dtype=np.int64)), int(marks.env_steps.sum(dtype=np.int64))
 
-    def spent(self, compile_seconds: float) -> Spent:
-        """What it cost."""
+    def spent(self) -> Spent:
+        """What it has cost so far."""
         updates, env_steps = (now - before for now, before in zip(self._totals(), self._before, strict=True))
         utilisation = updates / self._computed if self._computed else 1.0
         seconds_of_devices = max(self._seconds, 1e-9) * len(self.states)
         evaluating = sum(self.evaluator.seconds) / seconds_of_devices if self.evaluator else 0.0
-        return Spent(compile_seconds, self._seconds, updates, env_steps, utilisation, len(self.states), evaluating)
+        costs = (self._compile_seconds, self._seconds, updates, env_steps, utilisation, len(self.states), evaluating)
+        return Spent(*costs)
 
     def run(self, feed: Feed, line: Callable[[Progress], None]) -> bool:
         """Trains all lanes. Returns whether the user stopped it. After an error what has been done is saved."""
@@ -55,7 +65,7 @@ class Loop:
         except Exception:
             if self.saver:
                 with contextlib.suppress(OSError):
-                    self.saver.save()
+                    self.saver.save(self.spent())
             raise
 
     def _run(self, feed: Feed, line: Callable[[Progress], None]) -> bool:
@@ -79,7 +89,7 @@ class Loop:
                 except KeyboardInterrupt:
                     stop.set()
             if self.saver:
-                self.saver.save()
+                self.saver.save(self.spent())
         return stop.is_set()
 
     def _begin(self, pool: ThreadPoolExecutor, running: dict[Future, int], tile: int) -> None:
@@ -108,7 +118,7 @@ class Loop:
         self._computed += self.tiles.width * int(updates.max())
         feed(self.schedule, done)
         if self.saver:
-            self.saver.after_segment(tile, states)
+            self.saver.after_segment(tile, states, self.spent())
 
     def _progress(self) -> Progress:
         schedule = self.schedule

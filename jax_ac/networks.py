@@ -172,7 +172,8 @@ class ConvActorCritic(nn.Module):
 
     Attributes:
       channels: of each convolution (stride 1, no padding), relu after each.
-      The others as in `SharedActorCritic`.
+
+    The other attributes are those of `SharedActorCritic`.
     """
 
     observation_space: Box
@@ -211,7 +212,8 @@ class RecurrentActorCritic(nn.Module):
 
     Attributes:
       memory_size: M, units of the GRU.
-      The others as in `SharedActorCritic`.
+
+    The other attributes are those of `SharedActorCritic`.
     """
 
     observation_space: Box | Discrete

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jax_ac import restoring, run_folder
+from jax_ac import restoring, run_folder, spending
 from jax_ac.budget import choose_updates
 from jax_ac.checks import check_positive
 from jax_ac.devices import check_devices
@@ -14,6 +14,7 @@ from jax_ac.lanes import Lanes, lay_out
 from jax_ac.memory import check_memory
 from jax_ac.protocols import Algorithm, check_algorithm
 from jax_ac.run_folder import Config, Records
+from jax_ac.spending import Spent
 from jax_ac.tiles import Tiles, make_tiles
 
 SEGMENT_UPDATES = {True: 50, False: 200}
@@ -36,13 +37,14 @@ class Limits(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is trained, where it is kept, if anywhere, and the lanes that are there already."""
+    """What is trained, where it is kept, if anywhere, and what is there already: lanes, and what they cost."""
 
     tiles: Tiles
     lanes: Lanes
     config: Config
     folder: Path | None = None
     records: Sequence[Records] = ()
+    spent: Sequence[Spent] = ()
 
 
 def prepare(
@@ -79,8 +81,9 @@ def take_up(
         _refuse_other_algorithm(path, config)
     with run_folder.locked(path):
         records = restoring.records_of(path, restoring.shapes_of(algorithm, config))
+        spent = spending.read(path)
         run_folder.write_config(path, config)
-    return Plan(tiles, lanes, config, path, records)
+    return Plan(tiles, lanes, config, path, records, spent)
 
 
 def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits, devices: Any = None) -> Plan:

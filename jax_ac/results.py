@@ -6,40 +6,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 
-from jax_ac import dataset, restoring, retraining, run_folder, solving, stats
+from jax_ac import dataset, restoring, retraining, run_folder, solving, spending, stats
 from jax_ac.agent import Agent
 from jax_ac.checks import check_positive, check_whole
 from jax_ac.errors import unknown_name
 from jax_ac.lanes import Lanes
 from jax_ac.protocols import Algorithm
 from jax_ac.run_folder import Config, Records
-from jax_ac.schedule import Marks, Schedule
+from jax_ac.schedule import Marks, Schedule, episodes_to_solve
+from jax_ac.spending import Spent
 from jax_ac.tiles import make_tiles
 from jax_ac.types import Metrics, TrainState
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-class Spent(NamedTuple):
-    """What a run cost, resumed parts not counted.
-
-    Attributes:
-      compile_seconds: tracing and compiling.
-      run_seconds: training.
-      updates, env_steps: lane-updates and environment steps in that time.
-      utilisation: lane-updates that trained a lane, over those that the tiles made room for.
-      num_devices: where it ran.
-      evaluating: the part of the devices' time that evaluations took.
-    """
-
-    compile_seconds: float = 0.0
-    run_seconds: float = 0.0
-    updates: int = 0
-    env_steps: int = 0
-    utilisation: float = 1.0
-    num_devices: int = 0
-    evaluating: float = 0.0
 
 
 class Result(NamedTuple):
@@ -52,7 +32,7 @@ class Result(NamedTuple):
       marks: where each lane stands, leaves ``[L]``.
       metrics: leaves ``[L, max_updates]``; updates not done are NaN, counts 0.
       states: each lane's whole state, leaves ``[L, ...]``, on the host; as it was last kept where the lane is not done.
-      spent: what it cost.
+      spent: what it cost: of `resume` what it did itself, of `load` what all did.
       interrupted: whether the user stopped it.
       folder: where it is on disk, or None.
     """
@@ -151,10 +131,7 @@ class Result(NamedTuple):
 
         A lane that diverged will not be solved: it counts as seen for as long as the one that was seen longest.
         """
-        marks = self.marks
-        solved = marks.solved_update >= 0
-        episodes = np.where(solved, marks.solved_episode + 1, marks.num_episodes)
-        return np.where((marks.diverged_update >= 0) & ~solved, episodes.max(), episodes).astype(float), solved
+        return episodes_to_solve(self.marks)
 
     @property
     def has_intervals(self) -> bool:
@@ -200,6 +177,7 @@ class Result(NamedTuple):
         begun = np.flatnonzero((self.states.num_updates > 0) | self.states.frozen)
         whole = Records(self.lanes.setting, self.lanes.seed, self.states, self.metrics)
         run_folder.save(path, jax.tree.map(lambda leaf: leaf[begun], whole) if len(begun) else None, None)
+        spending.write(path, [self.spent] if self.spent.num_devices else [])
         dataset.write(self.data, path / run_folder.RESULTS)
         return path
 
@@ -221,7 +199,8 @@ class Result(NamedTuple):
         like = restoring.shapes_of(algorithm, config)
         schedule = Schedule(lanes, (1, 1), restoring.ends_of(config), like)
         restoring.restore(schedule, restoring.records_of(path, like))
-        return Result(algorithm, config, lanes, schedule.marks, schedule.metrics, schedule.states, folder=path)
+        spent = spending.total(spending.read(path))
+        return Result(algorithm, config, lanes, schedule.marks, schedule.metrics, schedule.states, spent, folder=path)
 
     def lane(self, seed: int, setting: int | None = None) -> int:
         """The place of a lane among all; seed and setting as in `agent`. Raises ValueError if there is no such lane."""

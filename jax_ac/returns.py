@@ -46,6 +46,9 @@ def discounted_returns(reward: jax.Array, discount: jax.Array) -> jax.Array:
 
     Returns:
       G, ``[T, ...]``.
+
+    >>> discounted_returns(jnp.array([1.0, 1.0, 1.0]), jnp.array([0.5, 0.5, 0.0])).tolist()
+    [1.75, 1.5, 1.0]
     """
     return reverse_recurrence(discount, reward)
 
@@ -124,6 +127,12 @@ def gae(steps: Steps, gamma: jax.Array, lambda_: jax.Array) -> jax.Array:
 
     Returns:
       Â, ``[T, ...]``.
+
+    The clock stops the second of two steps, whose state would have been worth 8:
+
+    >>> steps = Steps(*map(jnp.array, ([1.0, 1.0], [2.0, 4.0], [4.0, 8.0], [False, False], [False, True])))
+    >>> gae(steps, gamma=0.5, lambda_=0.5).tolist()  # δ = 1 + 4/2 - 2, 1 + 8/2 - 4
+    [1.25, 1.0]
     """
     return reverse_recurrence(jnp.where(steps.goes_on(), gamma * lambda_, 0.0), steps.td_target(gamma) - steps.value)
 

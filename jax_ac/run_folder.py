@@ -1,14 +1,14 @@
-"""Run folders: all that a run leaves on disk, and from which it can go on.
+"""Run folders: all that a run leaves on disk, and from which it can go on::
 
     run.json        what is trained, and with which versions: enough to repeat it
     lanes/          lanes that have ended, in sealed folders that are written once (`store`)
     checkpoint/     lanes that have not; the last complete one, and the one being written
     lock            held by the process that is at work here
+    spent.json      what it cost (`spending`)
     results.nc      the labelled results (`dataset`), for whoever reads them; rewritten whenever the run stops
 
 Each lane is on disk with its whole state and its metrics. Where it is there more than once, the copy with more updates
-counts:
-a lane's numbers do not depend on when they were saved.
+counts: a lane's numbers do not depend on when they were saved.
 """
 
 import contextlib
@@ -196,8 +196,15 @@ def read_records(path: Path, like: Records) -> list[Records]:
     Raises:
       ValueError: if a part is damaged, or of another algorithm.
     """
-    checkpoints = sealed_folders(path / CHECKPOINT)
-    return [read_sealed(folder, like) for folder in (*sealed_folders(path / LANES), *checkpoints[-1:])]
+    return [read_sealed(folder, like) for folder in parts(path)]
+
+
+def parts(path: Path) -> list[Path]:
+    """The sealed folders that count: the last checkpoint, which a run at work will replace, and all lanes that have ended.
+
+    Looked for in this order, so that a lane that ends meanwhile is in one of them.
+    """
+    return [*sealed_folders(path / CHECKPOINT)[-1:], *sealed_folders(path / LANES)]
 
 
 def circumstances() -> dict[str, Any]:

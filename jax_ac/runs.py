@@ -111,7 +111,8 @@ def resume(
       max_updates: a higher limit per lane than before, to extend the run; or `total_steps`. A lane that was solved, in a run
         until solved, stays as it is, or goes on to the end of its segment if the old limit cut that. An evaluation at the
         old limit stays.
-      The others as in `run`.
+
+    The other arguments are those of `run`.
 
     Raises:
       ValueError: if the folder is not that of a run, is damaged, is of another algorithm, is in use, or what is asked for
@@ -140,7 +141,7 @@ def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
 
 
 def _train(plan: Plan, host: Host) -> Result:
-    tiles, lanes, config, folder, records = plan
+    tiles, lanes, config, folder, records, spent = plan
     start = time.perf_counter()
     states, _ = tiles.compile()
     like = restoring.shapes_of(tiles.algorithm, config)
@@ -153,12 +154,12 @@ def _train(plan: Plan, host: Host) -> Result:
         evaluator.compile(states)
     interruption.check()
     compile_seconds = time.perf_counter() - start
-    saver = Saver(folder, schedule, host.save_seconds) if folder else None
-    loop = Loop(tiles, schedule, list(states), saver, evaluator)
+    saver = Saver(folder, schedule, host.save_seconds, spent) if folder else None
+    loop = Loop(tiles, schedule, list(states), saver, evaluator, compile_seconds)
     with Feed(host.trackers, lanes, config) as feed, show(host.progress, _headline(plan)) as line:
         interrupted = loop.run(feed, line)
     kept = (schedule.marks, schedule.metrics, schedule.states)
-    return Result(tiles.algorithm, config, lanes, *kept, loop.spent(compile_seconds), interrupted, folder)
+    return Result(tiles.algorithm, config, lanes, *kept, loop.spent(), interrupted, folder)
 
 
 def _headline(plan: Plan) -> str:

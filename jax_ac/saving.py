@@ -1,14 +1,16 @@
 """Saving: what a run puts into its folder while it works, at the borders of segments."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from jax_ac import run_folder
+from jax_ac import run_folder, spending
 from jax_ac.run_folder import Records
 from jax_ac.schedule import Schedule, marks_of
+from jax_ac.spending import Spent
 from jax_ac.types import PyTree, TrainState
 
 
@@ -19,13 +21,14 @@ class Saver:
     its next border, and it is written when all have: lanes do not depend on each other.
     """
 
-    def __init__(self, path: Path, schedule: Schedule, seconds: float):
-        self.path, self.schedule, self.seconds = path, schedule, seconds
+    def __init__(self, path: Path, schedule: Schedule, seconds: float, spent: Sequence[Spent] = ()):
+        """`seconds` lie between two checkpoints; `spent`: what the run had cost before."""
+        self.path, self.schedule, self.seconds, self._spent = path, schedule, seconds, spent
         self._next = time.monotonic() + seconds
         self._missing: set[int] | None = None  # tiles that have not handed over their lanes; None: no checkpoint is due
         self._saved = schedule.done.copy()
 
-    def after_segment(self, tile: int, states: TrainState) -> None:
+    def after_segment(self, tile: int, states: TrainState, spent: Spent) -> None:
         """To be called after `Schedule.record`, before the tile is filled anew."""
         if self._missing is None and time.monotonic() >= self._next:
             self._missing = set(range(len(self.schedule.lane_at)))
@@ -35,10 +38,10 @@ class Saver:
         self._missing.discard(tile)
         self._missing = {other for other in self._missing if self.schedule.busy(other)}
         if not self._missing:
-            self.save()
+            self.save(spent)
 
-    def save(self) -> None:
-        """Writes what has ended since the last time, and a checkpoint.
+    def save(self, spent: Spent) -> None:
+        """Writes what has ended since the last time, a checkpoint, and what the run has cost.
 
         Raises:
           OSError: if that fails, in one sentence; what was there before is whole.
@@ -48,6 +51,7 @@ class Saver:
         unfinished = self.schedule.begun & ~self.schedule.done & kept
         try:
             run_folder.save(self.path, self._records(ended), self._records(unfinished))
+            spending.write(self.path, [*self._spent, spent])
         except OSError as error:
             raise OSError(
                 f"the run cannot be saved to {self.path} ({error.strerror or error}); what was saved before is whole: "

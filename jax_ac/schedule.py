@@ -31,6 +31,16 @@ def marks_of(states: TrainState) -> Marks:
     return Marks(*(np.asarray(getattr(states, name)) for name in Marks._fields))
 
 
+def episodes_to_solve(marks: Marks) -> tuple[np.ndarray, np.ndarray]:
+    """Per lane, ``[L]``: the episodes it needed, or had when it was last seen, and whether it was solved (`solving`).
+
+    A lane that diverged will not be solved: it counts as seen for as long as the one that was seen longest.
+    """
+    solved = marks.solved_update >= 0
+    episodes = np.where(solved, marks.solved_episode + 1, marks.num_episodes)
+    return np.where((marks.diverged_update >= 0) & ~solved, episodes.max(), episodes).astype(float), solved
+
+
 class Done(NamedTuple):
     """What a segment did in one tile: the lanes in it, and the updates and environment steps of each before, ``[n]``."""
 

@@ -28,6 +28,11 @@ def grid(hyperparams: Any, **values: Iterable[float]) -> Any:
       ValueError: if a name is not a hyperparameter of the algorithm (one that fixes shapes is said to), a list is empty, or
         a number is out of its range.
       TypeError: if `hyperparams` are not an algorithm's, or a value is not a list of numbers.
+
+    >>> from jax_ac import PPOHyperparams
+    >>> settings = grid(PPOHyperparams(), learning_rate=[1e-3, 3e-4], gamma=[0.9, 0.99])
+    >>> [f"{rate:g}, {gamma:g}" for rate, gamma in zip(settings.learning_rate, settings.gamma, strict=True)]
+    ['0.001, 0.9', '0.001, 0.99', '0.0003, 0.9', '0.0003, 0.99']
     """
     _check_hyperparams("grid", hyperparams)
     columns = {name: _column("grid", hyperparams, name, column) for name, column in values.items()}
@@ -39,6 +44,10 @@ def zip_settings(hyperparams: Any, **values: Iterable[float]) -> Any:
     """The first of all given values together, then the second, and so on.
 
     Args, returns and raises: as `grid`; and ValueError if the lists differ in length or none is given.
+
+    >>> from jax_ac import PPOHyperparams
+    >>> zip_settings(PPOHyperparams(), clip_eps=[0.1, 0.2], vf_coef=[0.5, 1.0]).vf_coef.tolist()
+    [0.5, 1.0]
     """
     _check_hyperparams("zip_settings", hyperparams)
     columns = {name: _column("zip_settings", hyperparams, name, column) for name, column in values.items()}

@@ -15,12 +15,14 @@ class Survival(NamedTuple):
       time: ``[T]``, ascending: after so much a seed was solved, or no longer watched.
       unsolved: ``[T]``, the estimate from that time on; before the first it is 1.
       low, high: ``[T]``, its pointwise confidence interval (Greenwood's variance, on the log-log scale).
+      censored: int ``[T]``, how many seeds were last watched then, unsolved.
     """
 
     time: np.ndarray
     unsolved: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    censored: np.ndarray
 
 
 def kaplan_meier(time: np.ndarray, solved: np.ndarray, *, level: float = 0.95) -> Survival:
@@ -33,6 +35,14 @@ def kaplan_meier(time: np.ndarray, solved: np.ndarray, *, level: float = 0.95) -
 
     Raises:
       ValueError: if they are not two rows of one length, with at least one seed.
+
+    Four seeds; the one that had 300 episodes was not solved in them:
+
+    >>> curve = kaplan_meier([100, 200, 300, 400], [True, True, False, True])
+    >>> curve.unsolved.tolist()
+    [0.75, 0.5, 0.5, 0.0]
+    >>> median_time(curve).estimate
+    200.0
     """
     from scipy.stats import ecdf
 
@@ -40,7 +50,9 @@ def kaplan_meier(time: np.ndarray, solved: np.ndarray, *, level: float = 0.95) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # there is no interval where all or none are solved: NaN
         bounds = curve.confidence_interval(level, method="log-log")
-    return Survival(curve.quantiles, curve.probabilities, bounds.low.probabilities, bounds.high.probabilities)
+    left = np.asarray(time, float)[~np.asarray(solved, bool)]
+    censored = (curve.quantiles[:, None] == left).sum(axis=1)
+    return Survival(curve.quantiles, curve.probabilities, bounds.low.probabilities, bounds.high.probabilities, censored)
 
 
 def median_time(survival: Survival) -> Interval:
@@ -55,6 +67,9 @@ def restricted_mean(survival: Survival, until: float) -> float:
 
     Raises:
       ValueError: if a seed was unsolved when it was last watched, and that was before `until`.
+
+    >>> restricted_mean(kaplan_meier([100, 200, 300], [True, True, False]), until=300)
+    200.0
     """
     if survival.unsolved[-1] > 0 and survival.time[-1] < until:
         raise ValueError(f"until must be at most {survival.time[-1]:g}, when the last seed was watched, got {until:g}.")

@@ -76,13 +76,22 @@ def read_sealed(folder: Path, like: PyTree) -> PyTree:
     expected = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(like)}
     if not _fits(written, _manifest(expected)):
         raise ValueError(f"{folder} holds the lanes of another algorithm: their arrays have other names, shapes or types.")
+    return jax.tree.unflatten(jax.tree.structure(like), _arrays(folder, written))
+
+
+def read_leaves(folder: Path) -> dict[str, np.ndarray]:
+    """The leaves that were written, by their names, if the folder is whole. Raises `Damaged` as `read_sealed`."""
+    _check_digests(folder)
+    written = json.loads((folder / MANIFEST).read_text())
+    return dict(zip((name for name, *_ in written), _arrays(folder, written), strict=True))
+
+
+def _arrays(folder: Path, written: list[list]) -> list[np.ndarray]:
     with _checkpointer() as checkpointer:
         saved = checkpointer.restore(folder.absolute() / LEAVES)
-    leaves = [
-        np.asarray(saved[str(i)]) if str(i) in saved else np.zeros(shape, like_leaf.dtype)
-        for i, ((_, shape, _), like_leaf) in enumerate(zip(written, expected.values(), strict=True))
+    return [
+        np.asarray(saved[str(i)]) if str(i) in saved else np.zeros(shape, kind) for i, (_, shape, kind) in enumerate(written)
     ]
-    return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
 
 def _check_room(folder: Path, size: int) -> None:

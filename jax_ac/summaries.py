@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from rich.table import Table
 
 from jax_ac import files, plots, selection, solving, stats
@@ -136,18 +137,69 @@ def write_lanes(result: Result, path: Path) -> None:
 def draw(result: Result, path: Path) -> Path:
     """The learning curves of all lanes as a PNG file. Returns its path."""
     config = result.config
-    axes = plots.learning_curves(np.asarray(result.metrics.running_return), solved_at=config.solved_at)
     solved = f"{(result.marks.solved_update >= 0).sum()} of {len(result.lanes.seed)} seeds solved"
-    axes.set_title(f"{config.env}: {solved}" if config.solved_at is not None else config.env)
-    return plots.save(axes, path)
+    with plots.theme():
+        axes = plots.learning_curves(np.asarray(result.metrics.running_return), solved_at=config.solved_at)
+        axes.set_title(f"{config.env}: {solved}" if config.solved_at is not None else config.env)
+        return plots.save(axes, path)
 
 
 def draw_solved(result: Result, path: Path) -> Path:
     """The fraction of lanes solved against episodes as a PNG file. Returns its path."""
     curve = solving.kaplan_meier(*result.episodes_to_solve)
-    axes = plots.solved_curves({f"{len(result.lanes.seed)} seeds, with 95 % band": curve})
-    axes.set_title(f"{result.config.env}: solved at a running return above {result.config.solved_at:g}")
-    return plots.save(axes, path)
+    with plots.theme():
+        axes = plots.solved_curves({f"{len(result.lanes.seed)} seeds, with 95 % band": curve})
+        axes.set_title(f"{result.config.env}: solved at a running return above {result.config.solved_at:g}")
+        return plots.save(axes, path)
+
+
+def draw_sweep(outcomes: list[Outcome], path: Path, solved_at: float | None, title: str) -> Path:
+    """The learning curves of all settings, best first, as a PNG file. Returns its path."""
+    with plots.theme():
+        axes = plots.sweep_curves(outcomes, solved_at=solved_at)
+        axes.set_title(title)
+        return plots.save(axes, path)
+
+
+def draw_settings(outcomes: list[Outcome], path: Path, title: str) -> Path | None:
+    """What became of the settings against what was set, as a PNG file: a curve where it is one, a heat map where two.
+
+    Returns its path; None, and nothing is drawn, where more is set or no setting has a score.
+    """
+    names = list(outcomes[0].values)
+    if len(names) not in (1, 2) or not any(np.isfinite(outcome.score) for outcome in outcomes):
+        return None
+    draw = _draw_one if len(names) == 1 else _draw_two
+    with plots.theme():
+        axes = draw(outcomes, *names)
+        axes.set_title(title)
+        return plots.save(axes, path)
+
+
+def _draw_one(outcomes: list[Outcome], name: str) -> Axes:
+    scores = np.array([np.where(outcome.diverged, np.nan, outcome.returns) for outcome in outcomes])
+    values = [_number(outcome.values[name]) for outcome in outcomes]
+    return plots.sensitivity(values, scores, x_label=name, y_label="running return at the end")
+
+
+def _draw_two(outcomes: list[Outcome], y: str, x: str) -> Axes:
+    ys, xs = (sorted({_number(outcome.values[name]) for outcome in outcomes}, key=_order) for name in (y, x))
+    scores = np.full((len(ys), len(xs)), np.nan)
+    for outcome in outcomes:
+        scores[ys.index(_number(outcome.values[y])), xs.index(_number(outcome.values[x]))] = outcome.score
+    return plots.heat_map(scores, ys, xs, y_label=y, x_label=x, label="running return at the end, IQM")
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _order(value: float | str) -> tuple[bool, float, str]:
+    """Numbers before names."""
+    return (True, 0.0, value) if isinstance(value, str) else (False, value, "")
 
 
 def _spread(values: np.ndarray) -> str:

@@ -108,7 +108,7 @@ def finish_sweep(results: Iterable["Result"], out: Path, title: str) -> int:
     """Trains, as the results are asked for, and shows all settings, best first. Returns the exit status."""
     from rich.console import Console
 
-    from jax_ac import plots, summaries
+    from jax_ac import summaries
 
     outcomes: list[Outcome] = []
     interrupted = False
@@ -120,13 +120,17 @@ def finish_sweep(results: Iterable["Result"], out: Path, title: str) -> int:
             break
     outcomes.sort(key=lambda outcome: outcome.score, reverse=True)
     files.write_whole(out / "sweep.csv", lambda path: _write(outcomes, path))
-    picture = plots.save(plots.sweep_curves(outcomes, solved_at=solved_at), out / "sweep.png")
+    picture = summaries.draw_sweep(outcomes, out / "sweep.png", solved_at, title)
+    settings = summaries.draw_settings(outcomes, out / "settings.png", title)
     Console().print(summaries.sweep_table(outcomes, title=title))
     if interrupted:
         say(f"to go on with it: jax-ac resume {out}")
     else:
         say(summaries.chosen(outcomes))
+    if settings is not None:
+        say(f"settings:        {settings}")
     say(f"learning curves: {picture}\nseed by seed:    {out / 'sweep.csv'}")
+    say(f"to look at it:   jax-ac report {out}")
     return INTERRUPTED if interrupted else 0
 
 

@@ -97,6 +97,7 @@ def aggregated(segment: Segment) -> Iterator[Curve]:
     numbers are interpolated. `lanes` counts the lanes behind a row, those included that have no number for some metric.
 
     A row knows only its own segment:
+
     - Lanes are put together by their own update, whenever they did it. Lanes that come to an update in another compiled
       call, because they took the places of finished ones or belong to another tile, give that update a further row.
     - Lanes that are solved, diverged or otherwise done are missing from the rows of later updates.

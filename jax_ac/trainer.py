@@ -74,6 +74,7 @@ def finish(result: "Result", title: str) -> int:
     if result.config.solved_at is not None:
         say(f"fraction solved: {summaries.draw_solved(result, out / 'solved.png')}")
     say(f"learning curves: {picture}\nseed by seed:    {out / 'lanes.csv'}\nthe run itself:  {out}")
+    say(f"to look at it:   jax-ac report {out}")
     if result.interrupted:
         say(f"to go on with it: jax-ac resume {out}")
     return INTERRUPTED if result.interrupted else 0

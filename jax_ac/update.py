@@ -49,7 +49,7 @@ def gradient_step(
     optimizer: optax.GradientTransformation,
     *data: PyTree,
 ) -> Improved:
-    """θ' = θ + optimizer(∇ loss(θ, *data)), for a loss that returns (scalar, what to report).
+    """θ' = θ + optimizer(∇ loss(θ, data)), for a loss that returns (scalar, what to report).
 
     `loss` must not close over arrays; whatever it reads comes in `data`.
     """

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jax_ac import comparisons, intervals, solving
+from jax_ac import comparisons, intervals, profiles, solving
 
 RECORDED = json.loads((Path(__file__).parent / "data" / "statistics.json").read_text())
 ARRAYS, RLIABLE, LIFELINES, STATSMODELS = (RECORDED[name] for name in ("arrays", "rliable", "lifelines", "statsmodels"))
@@ -30,6 +30,14 @@ def test_bootstrap_is_rliables(name, side):
 def test_probability_of_improvement_is_rliables():
     found = intervals.probability_of_improvement(OURS, THEIRS, resamples=40_000)
     close_intervals(found, RLIABLE["probability_of_improvement"])
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_performance_profile_is_rliables(side):
+    found = profiles.profile(np.array(ARRAYS[side]), np.array(RLIABLE["thresholds"]), resamples=40_000)
+    estimate, low, high = RLIABLE["profile"][side]
+    np.testing.assert_allclose(found.estimate, estimate)
+    np.testing.assert_allclose([found.low, found.high], [low, high], atol=1 / 25 + 1e-9)  # a step: of 25 runs, one
 
 
 @pytest.mark.parametrize("side", ["ours", "theirs"])

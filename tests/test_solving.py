@@ -34,7 +34,7 @@ def test_against_the_naive_loop_and_greenwood():
     curve = kaplan_meier(time, solved)
     np.testing.assert_allclose(curve.unsolved, list(naive(time, solved).values()), atol=1e-12)
     inside = (curve.unsolved > 0) & (curve.unsolved < 1)
-    for t, estimate, low, high in zip(*(column[inside] for column in curve), strict=True):
+    for t, estimate, low, high in zip(*(column[inside] for column in curve[:4]), strict=True):
         events = [(np.sum((time == u) & solved), np.sum(time >= u)) for u in np.unique(time[solved]) if u <= t]
         error = np.sqrt(sum(d / (n * (n - d)) for d, n in events)) / np.log(estimate)
         expected = estimate ** np.exp(np.array([-1, 1]) * scipy_stats.norm.ppf(0.975) * error)

@@ -1,0 +1,61 @@
+"""``jax-ac report``: a file, or a page that is served while a run goes on."""
+
+from pathlib import Path
+
+from jax_ac.commands import checking
+from jax_ac.folder_commands import Report
+from jax_ac.trainer import use_devices
+
+
+def check(command: Report) -> None:
+    """Raises ValueError if the options cannot be meant so, or a folder is not there."""
+    if not command.paths:
+        raise ValueError("report needs the folder of a run.")
+    if command.watch and command.out is not None:
+        raise ValueError("give --out or --watch, not both: a page that is served is not written.")
+    if not 0 <= command.port < 2**16:
+        raise ValueError(f"--port must be in [0, 65535], got {command.port}.")
+    if command.port and not command.watch:
+        raise ValueError("--port is for --watch.")
+    for path in command.paths:
+        if not path.is_dir():
+            raise ValueError(f"there is no run folder {path}.")
+
+
+def report(command: Report) -> int:
+    """Runs the command. Returns the exit status."""
+    with checking():
+        check(command)
+    if command.watch:
+        from jax_ac import watching
+
+        _choose_devices(False)
+        with checking():
+            server = watching.open_server(command.paths, command.port)
+        print(f"watching {', '.join(map(str, command.paths))} at {server.address} (Ctrl-C ends it)", flush=True)
+        watching.serve(server)
+        return 0
+    from jax_ac.report import write_studies
+    from jax_ac.studies import read_all
+
+    with checking():
+        found = read_all(command.paths)
+        _choose_devices(all(study.complete for study in found))
+        path = write_studies(found, command.out or default_file(command.paths))
+    print(f"report: {path}")
+    return 0
+
+
+def _choose_devices(ended: bool) -> None:
+    """Those that the runs had, so that agents can be trained again; the CPU alone while the runs may still need them."""
+    if ended:
+        use_devices()
+        return
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
+
+
+def default_file(paths: tuple[Path, ...]) -> Path:
+    """Where a report goes that was given no place."""
+    return (paths[0] if len(paths) == 1 else paths[0].resolve().parent) / "report.html"

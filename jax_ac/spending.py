@@ -1,0 +1,83 @@
+"""Spending: what a run cost, kept in its folder as ``spent.json``: one entry for each time that it was begun or resumed."""
+
+import json
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jax_ac import files
+
+FILE = "spent.json"
+
+
+class Spent(NamedTuple):
+    """What a run cost.
+
+    Attributes:
+      compile_seconds: tracing and compiling.
+      run_seconds: training.
+      updates, env_steps: lane-updates and environment steps in that time.
+      utilisation: lane-updates that trained a lane, over those that the tiles made room for.
+      num_devices: where it ran; 0 where nothing is known.
+      evaluating: the part of the devices' time that evaluations took.
+    """
+
+    compile_seconds: float = 0.0
+    run_seconds: float = 0.0
+    updates: int = 0
+    env_steps: int = 0
+    utilisation: float = 1.0
+    num_devices: int = 0
+    evaluating: float = 0.0
+
+
+def total(parts: Sequence[Spent]) -> Spent:
+    """All parts of a run as one; utilisation is per lane-update, evaluating per second of a device, devices the most."""
+    if not parts:
+        return Spent()
+    updates = sum(part.updates for part in parts)
+    room = sum(part.updates / part.utilisation for part in parts if part.updates)
+    seconds = sum(part.run_seconds * part.num_devices for part in parts)
+    evaluating = sum(part.evaluating * part.run_seconds * part.num_devices for part in parts)
+    return Spent(
+        compile_seconds=sum(part.compile_seconds for part in parts),
+        run_seconds=sum(part.run_seconds for part in parts),
+        updates=updates,
+        env_steps=sum(part.env_steps for part in parts),
+        utilisation=updates / room if room else 1.0,
+        num_devices=max(part.num_devices for part in parts),
+        evaluating=evaluating / seconds if seconds else 0.0,
+    )
+
+
+def write(folder: Path, parts: Sequence[Spent]) -> None:
+    """Writes the parts, whole or not at all. Raises OSError if that fails."""
+    text = json.dumps([part._asdict() for part in parts], indent=1, allow_nan=False)
+    files.write_whole(folder / FILE, lambda temporary: temporary.write_text(text))
+
+
+def read(folder: Path) -> list[Spent]:
+    """The parts that are known of, in their order; none where the run has not saved anything yet.
+
+    Raises:
+      ValueError: if the file is not what a run writes.
+    """
+    path = folder / FILE
+    try:
+        said = json.loads(path.read_text())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}.") from None
+    if not isinstance(said, list) or not all(_is_part(part) for part in said):
+        raise ValueError(f"{path} is not what a run writes; without it only what the run cost is not known.")
+    return [Spent(**part) for part in said]
+
+
+def _is_part(said: Any) -> bool:
+    if not isinstance(said, dict) or set(said) != set(Spent._fields):
+        return False
+    kinds = {name: (float, int) if isinstance(default, float) else int for name, default in Spent._field_defaults.items()}
+    numbers = all(isinstance(said[name], kind) and not isinstance(said[name], bool) for name, kind in kinds.items())
+    return numbers and all(isfinite(value) and value >= 0 for value in said.values()) and said["utilisation"] > 0
