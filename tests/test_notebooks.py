@@ -1,4 +1,4 @@
-"""The notebooks run from the first cell to the last, their outputs bear out what they say, and they are kept without outputs."""
+"""The notebooks run from the first cell to the last, say what is so, and are kept without outputs."""
 
 import re
 from pathlib import Path
