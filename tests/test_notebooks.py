@@ -64,7 +64,25 @@ def check_extend(text):
     assert min(chose, honest) > began
 
 
-CLAIMS = {"extend": check_extend, "quickstart": check_quickstart}
+def check_ladder(text):
+    """Each swap does what its cell says: verdicts of 64 seeds, and PPO ends near the 200 that is perfect."""
+    verdicts = dict(re.findall(r"^.* -> (.*?): .*\] (gains|loses|cannot be told apart)$", text, re.MULTILINE))
+    expected = {"one-step": "loses", "A2C": "gains", "+ epochs": "loses", "PPO": "gains"}
+    assert {rung: verdicts[rung] for rung in expected} == expected
+    assert len(verdicts) == 6
+    rows = re.findall(
+        rf"^(\S.*?) +{NUMBER} \[ *{NUMBER}, *{NUMBER}\] +{NUMBER} \[ *{NUMBER}, *{NUMBER}\]$", text, re.MULTILINE
+    )
+    at_the_end = {name: tuple(map(float, columns[3:])) for name, *columns in rows}
+    assert len(at_the_end) == 7
+    assert at_the_end["PPO"][1] > 180 > at_the_end["REINFORCE"][2] > 140  # its lower bound, and REINFORCE's upper one
+    rates = re.findall(rf"^(.*?) +at its best rate, {NUMBER}: +{NUMBER}$", text, re.MULTILINE)
+    best = {name: (float(rate), float(score)) for name, rate, score in rates}
+    assert best["+ epochs"][0] < 0.01
+    assert best["PPO"][1] == max(score for _, score in best.values())
+
+
+CLAIMS = {"extend": check_extend, "ladder": check_ladder, "quickstart": check_quickstart}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
