@@ -49,7 +49,7 @@ def make_env(env: Any, params: Any = None, **numbers: float) -> Env:
     defaults = {name: check_number(name, value, FINITE) for name, value in {**functions.params, **given}.items()}
     check_contract(functions, defaults)
     gap = 1 if bare else functions.max_steps or 1
-    return _bind(functions, gap, defaults, given)
+    return _bind(functions, gap, defaults, defaults if bare else given)  # gymnax has its own in EnvParams
 
 
 def auto_reset(reset: Callable, transition: Callable) -> Callable:

@@ -313,3 +313,21 @@ def test_parameters_that_change_the_limit_or_do_not_fit():
         jax_ac.make_env("CartPole-v0", 3)
     with pytest.raises(ValueError, match="max_steps of CartPole-v1 must be at least 1, got 0"):
         jax_ac.make_env("CartPole-v1", params.replace(max_steps_in_episode=0))
+
+
+def test_the_numbers_of_functions_are_those_of_params():
+    """Also where the functions have no defaults of their own, or others."""
+
+    def reset(key, wind, rain=7.0):
+        return jnp.stack([jnp.float32(wind), jnp.float32(rain)]), jnp.zeros(())
+
+    def step(key, state, action, wind, rain=7.0):
+        return jnp.stack([jnp.float32(wind), jnp.float32(rain)]), state, wind + rain, False, False
+
+    bare = jax_ac.Functions(reset, step, action_space=jax_ac.Discrete(2), params={"wind": 1.0, "rain": 2.0})
+    for numbers, expected in ({}, [1, 2]), ({"rain": 3.0}, [1, 3]):
+        env = jax_ac.make_env(bare, **numbers)
+        obs, state = env.reset(jax.random.key(0))
+        assert obs.tolist() == expected
+        assert env.transition(jax.random.key(0), state, 0)[2] == sum(expected)
+    assert env.bind({"wind": 5.0}).reset(jax.random.key(0))[0].tolist() == [5, 3]
