@@ -15,7 +15,7 @@ import urllib.request
 import numpy as np
 import pytest
 
-from jax_ac import readings, run_folder, studies, watching
+from jax_ac import readings, run_folder, store, studies, watching
 from jax_ac.runs import run
 
 pytestmark = pytest.mark.slow
@@ -185,6 +185,32 @@ def test_half_written_parts_do_not_count(seen, tmp_path):
     (copy / "lanes" / "000099.partial" / "manifest.json").write_text("[")
     (copy / ".spent.json.partial").write_text("[")
     np.testing.assert_array_equal(readings.read(copy).marks.num_updates, result.marks.num_updates)
+
+
+def test_a_lane_that_ends_while_it_is_looked_for_is_not_lost(seen, tmp_path, monkeypatch):
+    """Between two looks into the folder the run moves what was in the checkpoint to the lanes that have ended."""
+    import shutil
+
+    _, folder, result, *_ = seen
+    copy = tmp_path / "moving"
+    shutil.copytree(folder, copy)
+    (part, *_) = sorted((copy / "lanes").iterdir())
+    shutil.rmtree(copy / "checkpoint")
+    (copy / "checkpoint").mkdir()
+    part.rename(copy / "checkpoint" / "000000")
+    looks = []
+
+    def look(parent):
+        found = store.sealed_folders(parent)
+        looks.append(parent)
+        if len(looks) == 1:
+            (copy / "checkpoint" / "000000").rename(part)
+        return found
+
+    monkeypatch.setattr(run_folder, "sealed_folders", look)
+    (study,) = watching._patiently((copy,))
+    np.testing.assert_array_equal(study.runs[0].marks.num_updates, result.marks.num_updates)
+    assert len(looks) > 2
 
 
 def command(*arguments, cwd):
