@@ -1,6 +1,5 @@
 """``jax-ac render``: an agent of a run, as it was early, in the middle and at the end of its training."""
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from jax_ac.results import Result
 
 KINDS = (".gif", ".mp4")
-TRIES = 5
 
 
 def film(command: Render) -> int:
@@ -27,7 +25,9 @@ def film(command: Render) -> int:
             files.check_file(command.out, KINDS)
         _check_is_run(command.path)
         use_devices()
-        result = _load(command.path)
+        from jax_ac.results import Result
+
+        result = Result.load(command.path)
         seed = int(result.lanes.seeds[0]) if command.seed is None else command.seed
         done = int(result.states.num_updates[result.lane(seed, command.setting)])
         out = command.out or command.path / _name(result, seed, command.setting)
@@ -70,17 +70,6 @@ def _check_is_run(path: Path) -> None:
     below = sorted(str(config.parent) for config in path.glob(f"*/{CONFIG}"))
     if below and not (path / CONFIG).exists():
         raise ValueError(f"{path} is the folder of a sweep; name that of one of its programs: {', '.join(below)}.")
-
-
-def _load(path: Path) -> "Result":
-    """The run; read again where another process that is at work in it has replaced a part meanwhile."""
-    from jax_ac.results import Result
-    from jax_ac.store import Damaged
-
-    for _ in range(TRIES - 1):
-        with contextlib.suppress(Damaged, FileNotFoundError):
-            return Result.load(path)
-    return Result.load(path)
 
 
 def _name(result: "Result", seed: int, setting: int | None) -> str:

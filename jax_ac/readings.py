@@ -1,8 +1,6 @@
 """Readings: what a run folder says of its lanes, without agents: no algorithm, which may be one's own, is needed."""
 
 import re
-import shutil
-import tempfile
 from collections import namedtuple
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,12 +35,11 @@ def read(path: Path) -> Reading:
 
     Raises:
       ValueError: if the folder is not that of a run, or is damaged.
-      OSError: if a part was replaced while it was read: try again.
     """
     config = run_folder.read_config(path)
     lanes = _lanes_of(path, config)
-    with tempfile.TemporaryDirectory() as aside:
-        records = [_records(_kept(part, Path(aside))) for part in run_folder.parts(path)]
+    with run_folder.parts(path) as parts:
+        records = [_records(part) for part in parts]
     like: Any = records[0][2:] if records else (_blank(Marks, (0,)), _blank(Metrics, (0, 0)))
     schedule = Schedule(lanes, (1, 1), restoring.ends_of(config), like)
     restoring.restore(schedule, records)
@@ -60,11 +57,6 @@ def _lanes_of(path: Path, config: Config) -> Lanes:
         return lay_out(config.seeds, columns(**{name: np.float32(values) for name, values in config.hyperparams.items()}))
     except (ValueError, TypeError) as error:
         raise ValueError(f"the lanes in {path}/run.json are not what a run writes: {error}") from None
-
-
-def _kept(part: Path, aside: Path) -> Path:
-    """The part, or a copy of it where a run at work may take it away at any time."""
-    return shutil.copytree(part, aside / part.name) if part.parent.name == run_folder.CHECKPOINT else part
 
 
 def _records(part: Path) -> Records:

@@ -19,6 +19,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -29,7 +30,7 @@ import numpy as np
 
 from jax_ac import files
 from jax_ac.checks import check_positive
-from jax_ac.store import next_folder, read_sealed, remove, sealed_folders, write_sealed
+from jax_ac.store import next_folder, read_sealed, remove, sealed_folders, settled, write_sealed
 from jax_ac.types import Metrics, TrainState
 
 SCHEMA = 1
@@ -208,15 +209,13 @@ def read_records(path: Path, like: Records) -> list[Records]:
     Raises:
       ValueError: if a part is damaged, or of another algorithm.
     """
-    return [read_sealed(folder, like) for folder in parts(path)]
+    with parts(path) as folders:
+        return [read_sealed(folder, like) for folder in folders]
 
 
-def parts(path: Path) -> list[Path]:
-    """The sealed folders that count: the last checkpoint, which a run at work will replace, and all lanes that have ended.
-
-    Looked for in this order, so that a lane that ends meanwhile is in one of them.
-    """
-    return [*sealed_folders(path / CHECKPOINT)[-1:], *sealed_folders(path / LANES)]
+def parts(path: Path) -> AbstractContextManager[list[Path]]:
+    """The sealed folders that count, to be read: the last checkpoint, and all lanes that have ended; see `store.settled`."""
+    return settled(path / CHECKPOINT, path / LANES)
 
 
 def circumstances() -> dict[str, Any]:

@@ -4,13 +4,15 @@ A sealed folder holds the leaves (orbax), their names, and the SHA-256 digest of
 and moved there in one step.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
 import operator
 import os
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,30 @@ def sealed_folders(parent: Path) -> list[Path]:
     if not parent.is_dir():
         return []
     return sorted((path for path in parent.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
+
+
+@contextlib.contextmanager
+def settled(replaced: Path, added: Path) -> Iterator[list[Path]]:
+    """The last sealed folder in `replaced` and all those in `added`, to be read while another process may write there.
+
+    Of the first it is a copy, as it may be replaced at any time. A ValueError within names the original.
+    """
+    with tempfile.TemporaryDirectory() as aside:
+        try:
+            yield _kept(replaced, added, Path(aside))
+        except ValueError as error:
+            raise type(error)(str(error).replace(aside, str(replaced))) from None
+
+
+def _kept(replaced: Path, added: Path, aside: Path) -> list[Path]:
+    """What is replaced is looked for first: what moves from there to `added` meanwhile is in one of them."""
+    while True:
+        last = sealed_folders(replaced)[-1:]
+        try:
+            return [*(shutil.copytree(folder, aside / folder.name) for folder in last), *sealed_folders(added)]
+        except OSError:
+            if all(folder.exists() for folder in last):
+                raise
 
 
 def next_folder(parent: Path) -> Path:

@@ -1,5 +1,10 @@
 """Sealed folders: what is read is what was written."""
 
+import itertools
+import re
+import threading
+import time
+
 import jax
 import jax.numpy as jnp
 import ml_dtypes
@@ -68,3 +73,40 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     with pytest.raises(OSError):
         store.write_sealed(tmp_path / "000000", {"x": np.array(["text", None], object)})
     assert not list(tmp_path.iterdir())
+
+
+def test_what_another_replaces_all_the_time_is_read_whole(tmp_path):
+    """Each reading finds one of the trees that were written, though it is taken away while it is read."""
+    replaced, added = tmp_path / "checkpoint", tmp_path / "lanes"
+    replaced.mkdir()
+    store.write_sealed(replaced / "0", {"number": np.zeros(3)})
+    stop = threading.Event()
+
+    def replace():
+        for number in itertools.takewhile(lambda _: not stop.is_set(), itertools.count(1)):
+            store.write_sealed(replaced / f"{number}", {"number": np.full(3, number, float)})
+            store.remove(replaced / f"{number - 1}")
+
+    writer = threading.Thread(target=replace)
+    writer.start()
+    seen = []
+    try:
+        for _ in range(10):
+            with store.settled(replaced, added) as (folder,):
+                while (replaced / folder.name).exists():
+                    time.sleep(0.001)
+                seen.append(store.read_leaves(folder)["['number']"].tolist())
+    finally:
+        stop.set()
+        writer.join()
+    assert all(numbers == [numbers[0]] * 3 for numbers in seen)
+    assert sorted(set(map(tuple, seen))) == [tuple(numbers) for numbers in seen]
+
+
+def test_what_is_damaged_is_called_by_its_own_name(tmp_path):
+    (tmp_path / "checkpoint").mkdir()
+    store.write_sealed(tmp_path / "checkpoint" / "7", {"number": np.zeros(3)})
+    (tmp_path / "checkpoint" / "7" / store.MANIFEST).write_text("[]")
+    message = f"^{re.escape(str(tmp_path / 'checkpoint' / '7'))} is damaged: manifest.json changed"
+    with pytest.raises(store.Damaged, match=message), store.settled(tmp_path / "checkpoint", tmp_path) as (folder, *_):
+        store.read_leaves(folder)
