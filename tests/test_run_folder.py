@@ -89,7 +89,14 @@ def test_the_folder_holds_one_checkpoint_and_nothing_half_written(folder):
     assert not list(folder.rglob("*.partial"))
     resume(folder, **QUICK)
     assert not list((folder / "checkpoint").iterdir())
-    assert {path.name for path in folder.iterdir()} == {"run.json", "lanes", "checkpoint", "results.nc", "lock"}
+    assert {path.name for path in folder.iterdir()} == {
+        "run.json",
+        "lanes",
+        "checkpoint",
+        "results.nc",
+        "lock",
+        "spent.json",
+    }
 
 
 def test_a_run_is_extended(folder, keras):
