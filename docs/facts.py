@@ -32,6 +32,7 @@ def substitutions() -> dict[str, str]:
         "environments": environments_table(),
         "tolerance": measured_table("tolerance.csv"),
         "run_costs": measured_table("run_costs.csv"),
+        "coverage": measured_table("coverage.csv"),
         "learning": learning_table(),
         "pictures": pictures(),
     }

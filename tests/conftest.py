@@ -1,5 +1,6 @@
 """Every test sees two CPU devices, strict shapes, and warnings as errors; programs once compiled are kept on disk."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -15,12 +16,21 @@ import pytest
 
 import jax_ac
 
+gc.freeze()  # tracing makes much garbage; what was imported need not be looked through each time
+
 
 @pytest.fixture(autouse=True, scope="module")
 def programs_of_a_module():
     """A loaded program keeps memory mappings, of which Linux gives a process 65,530: a whole suite would need more."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture
+def one_device(monkeypatch):
+    """What uses all devices has one, and compiles for one."""
+    devices = jax.local_devices()[:1]
+    monkeypatch.setattr(jax, "local_devices", lambda: devices)
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +41,10 @@ def cartpole():
 @pytest.fixture(scope="session")
 def keras(cartpole):
     return jax_ac.keras_actor_critic(cartpole)
+
+
+@pytest.fixture(scope="session")
+def easy(cartpole):
+    """Solved, at different times, within the updates of a test. With tiles of 4 lanes and segments of 5 updates all runs of
+    it are one program, which is kept on disk."""
+    return jax_ac.keras_actor_critic(cartpole._replace(solved_at=14.25))

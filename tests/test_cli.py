@@ -1,6 +1,7 @@
-"""The command line as a user meets it, in processes of its own."""
+"""The command line as a user meets it, in processes of its own; what needs no process of its own, in this one."""
 
 import csv
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from matplotlib.image import imread
+
+from jax_ac import cli
 
 
 def jax_ac(*arguments, cwd, **environment):
@@ -27,10 +30,20 @@ def jax_ac(*arguments, cwd, **environment):
     )
 
 
+def in_this_process(*arguments):
+    """The exit status, without the seconds that a process needs to import JAX."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main([str(argument) for argument in arguments])
+    return ended.value.code
+
+
+UPDATES = 50  # those of a segment, so that `train_many` is the same program
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
-    return jax_ac("train", "--seeds", "5", "--max-updates", "150", cwd=folder), folder
+    return jax_ac("train", "--seeds", "5", "--max-updates", str(UPDATES), cwd=folder), folder
 
 
 def test_train_ends_with_a_table_and_a_picture(trained):
@@ -62,13 +75,13 @@ def test_the_file_of_lanes_is_train_many(trained):
     with (folder / "runs/CartPole-v0-keras/lanes.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["seed"] for row in rows] == list("01234")
-    states, _ = library.train_many(library.keras_actor_critic(library.make_env("CartPole-v0")), 5, 150)
+    states, _ = library.train_many(library.keras_actor_critic(library.make_env("CartPole-v0")), 5, UPDATES)
     for name in ("num_updates", "solved_episode", "solved_step", "env_steps", "diverged_update"):
         np.testing.assert_array_equal([int(row[name]) for row in rows], getattr(states, name), err_msg=name)
     np.testing.assert_array_equal([np.float32(row["running_return"]) for row in rows], states.running_return)
 
 
-SWEEP = ["sweep", "CartPole-v1", "--algorithm", "a2c", "--seeds", "3", "--total-steps", "6400", "--num-steps", "8"]
+SWEEP = ["sweep", "CartPole-v1", "--algorithm", "a2c", "--seeds", "3", "--total-steps", "6400", "--num-steps", "4"]
 
 
 @pytest.mark.slow
@@ -88,7 +101,7 @@ def test_sweep_numbers_in_one_program_and_shapes_one_by_one(tmp_path):
     with (folder / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 8 * 3
-    algorithm = library.a2c(library.make_env("CartPole-v1"), 8, 8, total_steps=6400)
+    algorithm = library.a2c(library.make_env("CartPole-v1"), 8, 4, total_steps=6400)
     setting = library.grid(algorithm.hyperparams, learning_rate=[3e-3], env_length=[1.0])
     states, _ = library.train_many(algorithm, 3, hyperparams=setting)
     chosen = [
@@ -114,16 +127,17 @@ def test_sweep_what_fixes_a_program(tmp_path):
         (sizes, rate) for sizes in ("4", "3x2") for rate in ("0.001", "0.01")
     }
     assert max(float(row["running_return"]) for row in rows) <= 12.0
-    again = jax_ac("resume", str(folder), "--max-updates", "6", cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
+    assert in_this_process("resume", folder, "--max-updates", 6) == 0
     with (folder / "sweep.csv").open() as file:
         assert len(list(csv.DictReader(file))) == len(rows)
 
 
 @pytest.mark.slow
 def test_keras_goes_on_when_told_so(tmp_path):
-    arguments = ("train", "--seeds", "2", "--max-updates", "700", "--until-solved", "False")
+    arguments = ("train", "--seeds", "2", "--max-updates", "700", "--until-solved", "False", "--stop-gradient")
     assert jax_ac(*arguments, cwd=tmp_path).returncode == 0
+    recipe = json.loads(json.loads((tmp_path / "runs/CartPole-v0-keras/run.json").read_text())["recipe"])
+    assert recipe["arguments"]["stop_gradient"] is True
     with (tmp_path / "runs/CartPole-v0-keras/lanes.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["num_updates"] for row in rows} == {"700"}
@@ -132,12 +146,14 @@ def test_keras_goes_on_when_told_so(tmp_path):
 
 def test_resume_is_the_longer_run(trained, tmp_path):
     """Extended to more updates, it ends where one of so many at once does."""
-    arguments = ("train", "--seeds", "3", "--until-solved", "False")
-    assert jax_ac(*arguments, "--max-updates", "6", "--out", "a", cwd=tmp_path).returncode == 0
-    assert jax_ac(*arguments, "--max-updates", "9", "--out", "b", cwd=tmp_path).returncode == 0
-    resumed = jax_ac("resume", "a", "--max-updates", "9", cwd=tmp_path)
+    shutil.copytree(trained[1] / "runs/CartPole-v0-keras", tmp_path / "a")
+    longer = ("--max-updates", str(UPDATES + 3))
+    resumed = jax_ac("resume", "a", *longer, cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
-    assert (tmp_path / "a/lanes.csv").read_text() == (tmp_path / "b/lanes.csv").read_text()
+    assert in_this_process("train", "--seeds", 5, *longer, "--out", tmp_path / "b") == 0
+    lanes = (tmp_path / "a/lanes.csv").read_text()
+    assert lanes == (tmp_path / "b/lanes.csv").read_text()
+    assert [row["num_updates"] for row in csv.DictReader(lanes.splitlines())] == [str(UPDATES + 3)] * 5
 
 
 def test_a_damaged_run_is_one_sentence(trained, tmp_path):
@@ -173,11 +189,11 @@ def test_train_other_algorithms(tmp_path):
     assert {row["env_steps"] for row in rows} == {str(3 * 8 * 128)}
 
 
-def test_a_second_run_does_not_overwrite_the_first(trained, tmp_path):
+def test_a_second_run_does_not_overwrite_the_first(trained, monkeypatch):
     _, folder = trained
+    monkeypatch.chdir(folder)
     before = (folder / "runs/CartPole-v0-keras/lanes.csv").read_bytes()
-    arguments = ("train", "--seeds", "1", "--max-updates", "2", "--stop-gradient", "--learning-rate", "0.001")
-    assert jax_ac(*arguments, cwd=folder).returncode == 0
+    assert in_this_process("train", "--seeds", 1, "--max-updates", 2, "--learning-rate", 0.001) == 0
     assert (folder / "runs/CartPole-v0-keras-2/lanes.csv").exists()
     assert (folder / "runs/CartPole-v0-keras/lanes.csv").read_bytes() == before
 
@@ -264,18 +280,38 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "message"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
-def test_bad_input_is_one_sentence_and_leaves_nothing(arguments, message, tmp_path):
+def check_refusal(status, output, error, message, folder):
+    """One sentence, and nothing left behind."""
+    assert status == 2
+    said = " ".join(error.split())
+    assert message in said or message.replace(", ", ",") in said  # as tyro's versions write lists
+    assert "Traceback" not in error
+    assert "compiling" not in output
+    assert {path.name for path in folder.iterdir()} == {"file", "full"}
+
+
+@pytest.fixture
+def occupied(tmp_path):
+    """A folder that holds a file and a folder that is not empty."""
     (tmp_path / "file").touch()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "something").touch()
-    result = jax_ac(*arguments, cwd=tmp_path)
-    assert result.returncode == 2
-    said = " ".join(result.stderr.split())
-    assert message in said or message.replace(", ", ",") in said  # as tyro's versions write lists
-    assert "Traceback" not in result.stderr
-    assert "compiling" not in result.stdout
-    assert {path.name for path in tmp_path.iterdir()} == {"file", "full"}
+    return tmp_path
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_bad_input_is_one_sentence_and_leaves_nothing(arguments, message, occupied, monkeypatch, capsys):
+    monkeypatch.chdir(occupied)
+    status = in_this_process(*arguments)
+    check_refusal(status, *capsys.readouterr(), message, occupied)
+
+
+@pytest.mark.parametrize("arguments", ["trian", "train --gamma 1.01", "train CartPole-v3", "resume full"])
+def test_bad_input_in_a_process_of_its_own(arguments, occupied):
+    """What the parser says, a check before JAX is imported, and two after it."""
+    result = jax_ac(*arguments.split(), cwd=occupied)
+    message = next(message for given, message in BAD if given == arguments.split())
+    check_refusal(result.returncode, result.stdout, result.stderr, message, occupied)
 
 
 def test_a_missing_accelerator_is_one_sentence(tmp_path):
@@ -292,12 +328,14 @@ def test_output_in_plain_ascii(tmp_path):
 
 
 def test_interruption_before_the_first_results(tmp_path):
-    command = [sys.executable, "-m", "jax_ac.cli", "train", "--seeds", "4000", "--max-updates", "5000"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "jax_ac.cli", "train", "--seeds", "16", "--max-updates", "5000"]
+    environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}  # so that it compiles when it is interrupted
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, **pipes) as process:
         assert "compiling" in process.stdout.readline()
         time.sleep(1)
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Traceback" not in error
     assert not list(tmp_path.glob("runs/*"))

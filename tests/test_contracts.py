@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from by_hand import small
 from scipy import stats
 
 import jax_ac
@@ -44,7 +45,8 @@ def test_a_pair_of_functions_by_hand():
 
 
 def test_a_pair_of_functions_trains():
-    algorithm = jax_ac.a2c(jax_ac.make_env(walk()), 4, 8)
+    env = jax_ac.make_env(walk())
+    algorithm = jax_ac.a2c(env, 4, 8, network=small(env))
     assert algorithm.hyperparams.env_start == 0.0
     hyperparams = jax_ac.grid(algorithm.hyperparams, env_start=[0.0, -2.5])
     states, metrics = jax_ac.train_many(algorithm, 2, 20, hyperparams)

@@ -24,7 +24,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 TEXTS = {path.stem: path.read_text() for path in sorted(DOCS.glob("*.md"))}
 SHOWN = re.compile(r"(\w\S*|\w\S*\(.*\)) +# ([\d.]+|True|False|\([\d, ]+\))")
 """A line of Python that shows a value, and in a comment what it is."""
-PENDING = ("report",)
+PENDING: tuple[str, ...] = ()
 """Commands that the pages tell of and that are not there yet."""
 
 

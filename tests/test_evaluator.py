@@ -9,16 +9,11 @@ import jax_ac
 from jax_ac import loop
 from jax_ac.evaluation import evaluate, evaluation_key
 from jax_ac.evaluator import Scores
+from jax_ac.plans import Limits, new_plan
 from jax_ac.runs import run
 
 WIDTH, LANES, MAX_UPDATES, EPISODES = 4, 12, 35, 3
 OPTIONS = {"max_updates": MAX_UPDATES, "segment_updates": 5, "tile_width": WIDTH, "progress": False}
-
-
-@pytest.fixture(scope="module")
-def easy(cartpole):
-    """Solved, at different times, within the updates of a test."""
-    return jax_ac.keras_actor_critic(cartpole._replace(solved_at=14.0))
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +27,8 @@ def test_the_scores_are_those_of_the_agents_of_that_moment(easy, evaluated):
         ended = evaluated.marks.num_updates[lane]
         expected = {name: np.full(MAX_UPDATES, np.nan) for name in Scores._fields}
         for updates in sorted({*range(10, ended + 1, 10), int(ended)}):
-            states, _ = jax_ac.train_many(easy, [lane], updates, tile_width=WIDTH)
-            params = jax.tree.map(lambda leaf: leaf[0], states.params)
+            alone = run(easy, [lane], **OPTIONS | {"max_updates": updates})
+            params = jax.tree.map(lambda leaf: leaf[0], alone.states.params)
             for name, greedy in zip(Scores._fields, (True, False), strict=True):
                 played = evaluate(easy, params, None, easy.hyperparams, evaluation_key(0), EPISODES, greedy)
                 expected[name][updates - 1] = np.mean(played.episode_return)
@@ -75,13 +70,13 @@ def test_the_same_bits_when_cut_and_on_one_device(easy, evaluated, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, jax_ac.Result.load(tmp_path / "run", easy).metrics, evaluated.metrics)
 
 
-def test_lanes_that_diverge_have_the_same_scores_however_their_updates_are_cut_into_calls(keras, monkeypatch):
+def test_lanes_that_diverge_have_the_same_scores_however_their_updates_are_cut_into_calls(easy, monkeypatch):
     """None at the end: what their parameters are worth was not asked for. Before it, as all others."""
-    hyper = jax_ac.grid(keras.hyperparams, learning_rate=[1e-2, 1e17])  # diverges after 1 update, one seed after 6
-    whole = run(keras, 4, hyperparams=hyper, eval_every=1, eval_episodes=1, **OPTIONS)
-    long = run(keras, 4, hyperparams=hyper, eval_every=4, eval_episodes=1, **OPTIONS)
+    hyper = jax_ac.grid(easy.hyperparams, learning_rate=[1e-2, 1e17])  # diverges after 1 update, one seed after 6
+    whole = run(easy, 4, hyperparams=hyper, eval_every=1, eval_episodes=1, **OPTIONS)
+    long = run(easy, 4, hyperparams=hyper, eval_every=4, eval_episodes=1, **OPTIONS)
     monkeypatch.setattr(loop, "CALL_SECONDS", 0.0)
-    cut = run(keras, 4, hyperparams=hyper, eval_every=4, eval_episodes=1, **OPTIONS)
+    cut = run(easy, 4, hyperparams=hyper, eval_every=4, eval_episodes=1, **OPTIONS)
     jax.tree.map(np.testing.assert_array_equal, cut.metrics, long.metrics)
     diverged = long.marks.diverged_update >= 0
     assert diverged.tolist() == [False] * 4 + [True] * 4
@@ -122,5 +117,6 @@ def test_evaluations_between_the_ends_of_segments_change_nothing(easy, evaluated
         assert known.tolist() == sorted({*range(4, ended + 1, 4), ended})
     both = 19  # after 20 updates both were evaluated
     np.testing.assert_array_equal(odd.metrics.greedy_return[:, both], evaluated.metrics.greedy_return[:4, both])
-    assert run(easy, 1, max_updates=2, progress=False).config.segment_updates == 50
-    assert run(easy, 1, max_updates=2, until_solved=False, progress=False).config.segment_updates == 200
+    for until_solved, segment_updates in ((True, 50), (False, 200)):
+        plan = new_plan(easy, 1, None, Limits(2, until_solved=until_solved))
+        assert plan.config.segment_updates == plan.tiles.num_updates == segment_updates

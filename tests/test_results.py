@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from by_hand import small
 
 import jax_ac
 from jax_ac.evaluation import evaluation_key
@@ -17,10 +18,12 @@ UPDATES, SEEDS = 12, [7, 3, 11]
 
 @pytest.fixture(scope="module")
 def result():
-    """Two settings, three seeds, of PPO; the second setting does not learn."""
-    algorithm = jax_ac.ppo(jax_ac.make_env("CartPole-v1"), 2, 16, 2, 2)
+    """Two settings, three seeds, of PPO, on four places; the second setting does not learn."""
+    env = jax_ac.make_env("CartPole-v1")
+    algorithm = jax_ac.ppo(env, 2, 16, 2, 2, network=small(env))
     hyper = jax_ac.grid(algorithm.hyperparams, learning_rate=[3e-3, 0.0])
-    return run(algorithm, SEEDS, max_updates=UPDATES, hyperparams=hyper, tile_width=4, progress=False)
+    options = {"max_updates": UPDATES, "segment_updates": UPDATES, "progress": False}
+    return run(algorithm, SEEDS, hyperparams=hyper, tile_width=4, devices=jax.local_devices()[:1], **options)
 
 
 def test_the_dataset_has_a_name_for_everything(result):
@@ -28,9 +31,9 @@ def test_the_dataset_has_a_name_for_everything(result):
     assert dict(data.sizes) == {"setting": 2, "seed": 3, "update": UPDATES}
     assert data.seed.values.tolist() == SEEDS
     np.testing.assert_array_equal(data.learning_rate, np.float32([3e-3, 0.0]))
-    states, metrics = jax_ac.train_many(
-        result.algorithm, SEEDS, UPDATES, jax_ac.grid(result.algorithm.hyperparams, learning_rate=[3e-3, 0.0]), tile_width=4
-    )
+    hyper = jax_ac.grid(result.algorithm.hyperparams, learning_rate=[3e-3, 0.0])
+    one = {"tile_width": 4, "devices": jax.local_devices()[:1]}
+    states, metrics = jax_ac.train_many(result.algorithm, SEEDS, UPDATES, hyper, **one)
     np.testing.assert_array_equal(data.policy_loss, metrics.policy_loss)
     np.testing.assert_array_equal(data.total_env_steps, states.env_steps)
     np.testing.assert_array_equal(data.final_running_return, states.running_return)
@@ -91,19 +94,18 @@ def test_saved_and_loaded(result, tmp_path):
     assert loaded.summary() == result.summary()
     with pytest.raises(ValueError, match="is not empty"):
         result.save(tmp_path / "kept")
-    resumed = jax_ac.resume(tmp_path / "kept", max_updates=UPDATES + 2, progress=False)
+    resumed = jax_ac.resume(tmp_path / "kept", max_updates=UPDATES + 2, devices=jax.local_devices()[:1], progress=False)
     assert resumed.spent.updates == 2 * 6
 
 
-def test_the_summary_in_words(cartpole):
-    algorithm = jax_ac.keras_actor_critic(cartpole._replace(solved_at=32.25))
-    result = run(algorithm, 8, max_updates=30, tile_width=4, progress=False)
+def test_the_summary_in_words(easy):
+    result = run(easy, 8, max_updates=13, segment_updates=5, tile_width=4, progress=False)
     solved = result.marks.solved_episode >= 0
     assert 4 <= solved.sum() < 8
     middle = sorted(result.marks.solved_episode[solved] + 1)[3]  # the fourth of eight, the others being later
     line = result.summary().splitlines()[1]
     assert line.startswith(f"{solved.sum()} of 8 solved [")
-    assert f"%] (running return above 32.25); median {middle} episodes [" in line
+    assert f"%] (running return above 14.25); median {middle} episodes [" in line
 
 
 class Remembering:
@@ -122,11 +124,10 @@ class Remembering:
         self.ended += 1
 
 
-def test_trackers_hear_every_update_once(cartpole):
+def test_trackers_hear_every_update_once(easy):
     tracker = Remembering()
-    algorithm = jax_ac.keras_actor_critic(cartpole._replace(solved_at=14.0))
-    options = {"max_updates": 30, "segment_updates": 7, "tile_width": 4, "progress": False}
-    result = run(algorithm, [5, 2, 9, 4, 1, 8, 3, 0, 6, 7], trackers=[tracker], **options)
+    options = {"max_updates": 33, "segment_updates": 5, "tile_width": 4, "progress": False}
+    result = run(easy, [5, 2, 9, 4, 1, 8, 3, 0, 6, 7], trackers=[tracker], **options)
     heard = {}
     for segment in tracker.segments:
         assert isinstance(segment, Segment)

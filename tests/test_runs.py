@@ -14,13 +14,7 @@ from jax_ac.runs import run
 from jax_ac.schedule import Ends, Schedule
 
 WIDTH = 4  # places: 2 devices x 4 lanes, so that 20 lanes must wait for each other
-MAX_UPDATES = 40
-
-
-@pytest.fixture(scope="module")
-def easy(cartpole):
-    """Solved, at different times, within the updates of a test."""
-    return jax_ac.keras_actor_critic(cartpole._replace(solved_at=14.0))
+MAX_UPDATES = 42
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +37,7 @@ def test_the_test_sees_lanes_that_end_at_different_times(expected):
     assert (ends < 0).any()
 
 
-@pytest.mark.parametrize("segment_updates", [1, 7, 50])
+@pytest.mark.parametrize("segment_updates", [1, 5, MAX_UPDATES])
 @pytest.mark.parametrize("num_devices", [1, 2])
 def test_run_is_train_many(easy, expected, segment_updates, num_devices):
     result = run(
@@ -65,7 +59,7 @@ def test_calls_of_a_segment_in_parts_change_no_bits(easy, expected, monkeypatch)
     """Where an update takes long, a compiled call does less than a segment: here one update each."""
     monkeypatch.setattr(loop, "CALL_SECONDS", 0.0)
     calls = []
-    options = {"max_updates": MAX_UPDATES, "segment_updates": 7, "tile_width": WIDTH, "progress": calls.append}
+    options = {"max_updates": MAX_UPDATES, "segment_updates": 5, "tile_width": WIDTH, "progress": calls.append}
     assert_run_is(run(easy, 20, **options), expected)
     assert len(calls) > MAX_UPDATES
 
@@ -84,7 +78,7 @@ def test_a_segment_ends_at_a_multiple_of_its_length(easy):
 
 
 def test_order_of_lanes(easy, expected):
-    backwards = run(easy, range(19, -1, -1), max_updates=MAX_UPDATES, tile_width=WIDTH)
+    backwards = run(easy, range(19, -1, -1), max_updates=MAX_UPDATES, segment_updates=5, tile_width=WIDTH)
     states, metrics = jax.tree.map(lambda leaf: leaf[::-1], expected)
     assert_run_is(backwards, (states, metrics))
 
@@ -118,7 +112,7 @@ def test_a_solved_lane_gives_up_its_place_also_where_the_algorithm_goes_on(cartp
 
 def test_one_diverging_lane_changes_no_other(easy, expected):
     hyper = jax_ac.grid(easy.hyperparams, learning_rate=[1e30, 0.01])
-    result = run(easy, 20, max_updates=MAX_UPDATES, hyperparams=hyper, tile_width=WIDTH)
+    result = run(easy, 20, max_updates=MAX_UPDATES, segment_updates=5, hyperparams=hyper, tile_width=WIDTH)
     diverged = result.marks.diverged_update.reshape(2, 20) >= 0
     assert diverged[0].all()
     assert not diverged[1].any()
@@ -167,12 +161,13 @@ def test_each_lane_that_diverged_is_named(easy):
     """One in each tile of four, by its learning rate; the others have the bits that they have without it."""
     rates = [0.01, 0.01, 1e30, 0.01]
     hyper = jax_ac.zip_settings(easy.hyperparams, learning_rate=rates, gamma=[0.99, 0.98, 0.99, 0.97])
-    result = run(easy, [5, 9], max_updates=12, hyperparams=hyper, tile_width=4, until_solved=False)
+    options = {"max_updates": 12, "segment_updates": 5, "tile_width": WIDTH, "until_solved": False}
+    result = run(easy, [5, 9], hyperparams=hyper, **options)
     named = [line for line in result.summary().splitlines() if "iverged" in line]
     assert named == [f"Diverged at update {result.marks.diverged_update[4 + i]}: seed {seed}, setting 2."
                      for i, seed in enumerate([5, 9])]  # fmt: skip
     without = jax_ac.zip_settings(easy.hyperparams, learning_rate=[0.01] * 3, gamma=[0.99, 0.98, 0.97])
-    alone = run(easy, [5, 9], max_updates=12, hyperparams=without, tile_width=4, until_solved=False)
+    alone = run(easy, [5, 9], hyperparams=without, **options)
     for name, ours in result.metrics._asdict().items():
         np.testing.assert_array_equal(np.delete(ours, [4, 5], axis=0), getattr(alone.metrics, name))
     assert np.isfinite(jax.tree.leaves(result.states.params)[0]).all()  # frozen at the last finite state

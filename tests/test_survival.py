@@ -12,15 +12,24 @@ import survival
 pytestmark = pytest.mark.slow
 
 
-def test_killed_and_resumed(tmp_path):
-    assert survival.survive(tmp_path, kills=3, max_updates=200) == []
+UPDATES = 200
 
 
-def test_a_difference_would_be_seen(tmp_path, monkeypatch):
-    survival.undisturbed(tmp_path / "one", 10)
+@pytest.fixture(scope="module")
+def survived(tmp_path_factory):
+    """The folder of both runs, and how they differ."""
+    folder = tmp_path_factory.mktemp("survival")
+    return folder, survival.survive(folder, kills=3, max_updates=UPDATES)
+
+
+def test_killed_and_resumed(survived):
+    assert survived[1] == []
+
+
+def test_a_difference_would_be_seen(survived, tmp_path, monkeypatch):
     monkeypatch.setattr(survival, "CHILD", survival.CHILD.replace("24,", "[*range(23), 99],"))
-    survival.undisturbed(tmp_path / "two", 10)
-    wrong = survival.differences(tmp_path / "one", tmp_path / "two")
+    survival.undisturbed(tmp_path / "another", UPDATES)
+    wrong = survival.differences(survived[0] / "undisturbed", tmp_path / "another")
     assert {"episode_return", "total_env_steps"} <= set(wrong)
 
 
@@ -31,7 +40,7 @@ def can_mount() -> bool:
 
 @pytest.mark.skipif(not can_mount(), reason="a file system of one's own needs Linux's user namespaces")
 def test_a_disk_that_is_really_full(tmp_path):
-    """A small tmpfs, until the run cannot be saved; one sentence, then more room, then the bits of `train_many`."""
+    """A small tmpfs, until the run cannot be saved; one sentence, then more room, then the bits of an undisturbed run."""
     tests = Path(__file__).parent
     command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, str(tests / "full_disk.py"), str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": str(tests)}

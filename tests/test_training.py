@@ -31,15 +31,15 @@ def hundred(keras):
 
 
 def test_shapes(keras, hundred):
-    state, metrics = jax_ac.train(keras, jax.random.key(0), 5)
+    state, metrics = jax.eval_shape(lambda key: jax_ac.train(keras, key, 5), jax.random.key(0))
     assert all(leaf.shape == (5,) for leaf in metrics)
     assert state.num_updates.shape == ()
     states, metrics = hundred
     assert all(leaf.shape == (100, UPDATES) for leaf in metrics)
     assert states.params["params"]["actor"]["kernel"].shape == (100, 128, 2)
     hyper = jax_ac.grid(keras.hyperparams, gamma=[0.9, 0.95, 0.99])
-    states, metrics = jax_ac.train_many(keras, 4, 3, hyper)
-    assert all(leaf.shape == (3, 4, 3) for leaf in metrics)
+    states, metrics = jax_ac.train_many(keras, 4, 7, hyper)
+    assert all(leaf.shape == (3, 4, 7) for leaf in metrics)
     assert states.num_updates.shape == (3, 4)
 
 
@@ -68,28 +68,32 @@ def test_the_number_of_updates_changes_no_bits(keras, hundred):
 
 def test_a_lane_of_a_sweep_is_that_lane_alone(keras):
     hyper = jax_ac.grid(keras.hyperparams, learning_rate=[1e-2, 3e-3], gamma=[0.99, 0.9])
-    swept = jax_ac.train_many(keras, range(9), 30, hyper)
+    swept = jax_ac.train_many(keras, range(9), UPDATES, hyper)
     for h in range(4):
         setting = type(hyper)(*(float(column[h]) for column in hyper))
-        assert_same_bits(lanes(swept, (h, slice(4, 5))), jax_ac.train_many(keras, [4], 30, setting))
+        assert_same_bits(lanes(swept, (h, slice(4, 5))), jax_ac.train_many(keras, [4], UPDATES, setting))
     finals = swept[0].params["params"]["actor"]["kernel"]
     assert not np.allclose(finals[0], finals[1])
 
 
-def test_train_many_is_train(keras, hundred):
+@pytest.fixture(scope="module")
+def eight(keras):
+    """`train` with 8 updates, jitted."""
+    return jax.jit(lambda key: jax_ac.train(keras, key, 8))
+
+
+def test_train_many_is_train(eight, hundred):
     """The plain scan is fused differently, so equal within rounding over the first updates; then chaos sets in."""
-    train = jax.jit(jax_ac.train, static_argnums=(0, 2))
     for seed in (0, 42):
-        _, metrics = train(keras, jax.random.key(seed), 10)
+        _, metrics = eight(jax.random.key(seed))
         for name, ours, theirs in zip(metrics._fields, lanes(hundred[1], seed), metrics, strict=True):
-            np.testing.assert_allclose(ours[:10], theirs, rtol=1e-3, err_msg=name)
+            np.testing.assert_allclose(ours[:8], theirs, rtol=1e-3, err_msg=name)
 
 
-def test_train_is_a_pure_function(keras):
+def test_train_is_a_pure_function(keras, eight):
     key = jax.random.key(3)
-    train = jax.jit(lambda key: jax_ac.train(keras, key, 8))
-    plain = train(key)
-    assert_same_bits(plain, train(key))
+    plain = eight(key)
+    assert_same_bits(plain, eight(key))
     mapped = jax.jit(jax.vmap(lambda key: jax_ac.train(keras, key, 8)))(jax.random.split(key, 3).at[1].set(key))
     scanned = jax.jit(lambda: jax.lax.scan(lambda _, key: (None, jax_ac.train(keras, key, 8)), None, key[None]))()[1]
     for other in (lanes(mapped, 1), lanes(scanned, 0)):
@@ -97,35 +101,43 @@ def test_train_is_a_pure_function(keras):
             np.testing.assert_allclose(ours, theirs, rtol=1e-3)
 
 
-def test_steps_by_hand_are_train(keras):
+def test_steps_by_hand_are_train(keras, eight):
     key, hyperparams = jax.random.key(5), jax.tree.map(jnp.float32, keras.hyperparams)
     state = keras.init(key, hyperparams)
     step = jax.jit(keras.step)
-    for update in range(6):
+    for update in range(8):
         state, _ = step(jax.random.fold_in(key, update), state, hyperparams)
-    trained, _ = jax.jit(jax_ac.train, static_argnums=(0, 2))(keras, key, 6)
+    trained, _ = eight(key)
     for ours, theirs in zip(jax.tree.leaves(state), jax.tree.leaves(trained), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "h"), [("learning_rate", 1e-3), ("vf_coef", 1e-2), ("gamma", 1e-3)])
-def test_gradients_with_respect_to_hyperparameters_pass_through_a_step(keras, name, h):
+@pytest.fixture(scope="module")
+def stepped(keras):
+    """A number that one step makes of hyperparameters, as a function of them, and its gradient.
+
+    Adam's first step has the size of the learning rate, whatever the gradient; its first moment is the gradient.
+    """
     key = jax.random.key(1)
-    hyperparams = jax.tree.map(jnp.float32, keras.hyperparams)
-    state = keras.init(key, hyperparams)
+    state = keras.init(key, jax.tree.map(jnp.float32, keras.hyperparams))
 
     def objective(hyperparams):
-        """Adam's first step has the size of the learning rate, whatever the gradient; its first moment is the gradient."""
         stepped, metrics = keras.step(key, state, hyperparams)
-        if name == "learning_rate":
-            return jnp.sum(stepped.params["params"]["critic"]["kernel"] ** 2)
-        return jnp.sum(stepped.opt_state.mu["params"]["critic"]["kernel"] ** 2) + metrics.value_loss
+        sizes = (jnp.sum(tree["params"]["critic"]["kernel"] ** 2) for tree in (stepped.params, stepped.opt_state.mu))
+        return sum(sizes) + metrics.value_loss
 
-    gradient = jax.jit(jax.grad(objective))(hyperparams)
+    return jax.jit(objective), jax.jit(jax.grad(objective))
+
+
+@pytest.mark.parametrize(("name", "h"), [("learning_rate", 1e-3), ("vf_coef", 1e-2), ("gamma", 1e-3)])
+def test_gradients_with_respect_to_hyperparameters_pass_through_a_step(keras, stepped, name, h):
+    objective, gradient_of = stepped
+    hyperparams = jax.tree.map(jnp.float32, keras.hyperparams)
+    gradient = gradient_of(hyperparams)
     assert all(np.isfinite(leaf) for leaf in gradient)
-    objective_at = jax.jit(lambda value: objective(hyperparams._replace(**{name: value})))
     value = getattr(hyperparams, name)
-    difference = (objective_at(value + h) - objective_at(value - h)) / (2 * h)
+    up, down = (objective(hyperparams._replace(**{name: changed})) for changed in (value + h, value - h))
+    difference = (up - down) / (2 * h)
     assert abs(difference) > 1e-3
     np.testing.assert_allclose(getattr(gradient, name), difference, rtol=0.02)
 
@@ -181,11 +193,11 @@ def counting(algorithm):
 
 def test_one_trace_and_no_recompilation_when_numbers_change(keras):
     algorithm, traces = counting(keras)
-    jax_ac.train_many(algorithm, 3, 4)
+    jax_ac.train_many(algorithm, 3, 7)
     first = len(traces)
     for seeds in (3, [7], range(50)):
-        jax_ac.train_many(algorithm, seeds, 4, algorithm.hyperparams._replace(learning_rate=0.5, gamma=0.1))
-    jax_ac.train_many(algorithm, 3, 4, jax_ac.grid(algorithm.hyperparams, adam_eps=[1e-8, 1e-5]))
+        jax_ac.train_many(algorithm, seeds, 7, algorithm.hyperparams._replace(learning_rate=0.5, gamma=0.1))
+    jax_ac.train_many(algorithm, 3, 7, jax_ac.grid(algorithm.hyperparams, adam_eps=[1e-8, 1e-5]))
     assert len(traces) == first
     assert first <= 3  # once for its memory, once for the shapes of its metrics, once for the loop
 
