@@ -26,34 +26,35 @@ def verdict(study: Study) -> str:
     best = ranked(study)[0]
     cohort = study.cohorts[best]
     if len(study.cohorts) > 1:
-        return honest(study) or f"{so_far or 'The '}best of {len(study.cohorts):,} settings: {cohort.setting_in_words}."
+        return honest(study)[0] or f"{so_far or 'The '}best of {len(study.cohorts):,} settings: {cohort.setting_in_words}."
     if cohort.config.solved_at is not None:
         threshold = f"(running return above {cohort.config.solved_at:g})"
         return so_far + solving.verdict(*cohort.times, threshold, intervals=cohort.complete)
     return f"{so_far}{_iqm(score(study, 0))} over {_seeds(cohort)}."
 
 
-def honest(study: Study) -> str:
-    """The setting that half of the seeds choose, what it is worth on the others, and what choosing flatters; or nothing.
+def honest(study: Study) -> tuple[str, str]:
+    """The setting that half of the seeds choose and what it is worth on the others; what choosing flatters; or nothing.
 
     Where lanes stop when solved, that is by the episodes it takes, else by the return at the end (`selection.choose`).
     """
     lengths = {len(cohort.seeds) for cohort in study.cohorts}
     halts = all(cohort.halts for cohort in study.cohorts)
     if not study.complete or len(lengths) > 1 or min(lengths) < LEAST:
-        return ""
+        return "", ""
     scores = np.stack([-_needed(cohort) for cohort in study.cohorts] if halts else study.scores())
     if np.isinf(scores).all() or np.isnan(scores).all():
-        return ""
+        return "", ""
     choice = selection.choose(np.where(np.isinf(scores), np.nan, scores))
     sign, what = (-1, "episodes to solve") if halts else (1, "running return at the end")
     low, high = sorted((sign * choice.score.low, sign * choice.score.high))
     worth = _shown(Interval(sign * choice.score.estimate, low, high), "{}")
-    return (
-        f"Chosen by half of the seeds: {study.cohorts[choice.setting].setting_in_words}. On the other half: {what} {worth} "
-        f"(interquartile mean). Where it was chosen, the best of {len(study.cohorts):,} looks {_number(choice.optimism)} "
-        f"better than it is; {choice.agreement:.0%} of all halves choose this one."
+    chosen = f"Chosen by half of the seeds: {study.cohorts[choice.setting].setting_in_words}."
+    flattery = (
+        f"Where it is chosen, the best of {len(study.cohorts):,} looks {_number(choice.optimism)} better than it is, on "
+        f"average over many halvings of the seeds; {choice.agreement:.0%} of them choose this setting."
     )
+    return f"{chosen} On the other half: {what} {worth}, interquartile mean.", flattery
 
 
 LEAST = 4
@@ -79,6 +80,9 @@ def notes(study: Study) -> list[str]:
                       "censored, never left out.")  # fmt: skip
     if diverged:
         result.append(f"{diverged:,} {'lane' if diverged == 1 else 'lanes'} diverged: frozen at the last finite state.")
+    flattery = honest(study)[1] if len(study.cohorts) > 1 else ""
+    if flattery:
+        result.append(flattery)
     if any(cohort.halts for cohort in study.cohorts):
         result.append("A lane stops once it is solved: its return at the end says no more than that.")
     return result

@@ -33,9 +33,11 @@ def learning(cohorts: Sequence[Cohort], metric: str = "running_return") -> Chart
             _add_seeds(traces, switch, cohort, values, at, charts.PALETTE[rank], share)
         _add_summaries(traces, switch, cohort, values, at, rank, 0.2 if len(cohorts) < 3 else 0.08)
     figure = go.Figure(traces, charts.layout("", metric.replace("_", " ")))
-    solved_at = {cohort.config.solved_at for cohort in cohorts} - {None}
+    solved_at = {cohort.config.solved_at for cohort in cohorts if cohort.config.solved_at is not None}
     if metric == "running_return" and len(solved_at) == 1:
-        figure.add_hline(y=solved_at.pop(), line={"dash": "dash", "width": 1, "color": charts.GREY})
+        text = {"text": f"solved above {min(solved_at):g}", "font": {"size": 11, "color": charts.GREY}}
+        line = {"dash": "dash", "width": 1, "color": charts.GREY}
+        figure.add_hline(y=min(solved_at), line=line, annotation=text, annotation_position="bottom right")
     return charts.made(figure, switch)
 
 

@@ -4,8 +4,10 @@ const page = JSON.parse(document.getElementById("data").textContent);
 
 let hidden = new Set();
 
-const inDark = { "#0072B2": "#4BA6DD", "#D55E00": "#F0803C", "#009E73": "#2FBF94", "rgba(0,114,178,": "rgba(75,166,221,",
-  "rgba(213,94,0,": "rgba(240,128,60,", "rgba(0,158,115,": "rgba(47,191,148," };
+const inDark = { // lighter, and the two blues further apart
+  "#0072B2": "#3F8FE0", "rgba(0,114,178,": "rgba(63,143,224,", "#D55E00": "#F0803C", "rgba(213,94,0,": "rgba(240,128,60,",
+  "#009E73": "#2FBF94", "rgba(0,158,115,": "rgba(47,191,148,", "#56B4E9": "#A6DBFA", "rgba(86,180,233,": "rgba(166,219,250,",
+};
 
 function isDark() { return document.documentElement.dataset.theme === "dark"; }
 
