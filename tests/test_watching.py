@@ -198,16 +198,16 @@ def test_a_lane_that_ends_while_it_is_looked_for_is_not_lost(seen, tmp_path, mon
     shutil.rmtree(copy / "checkpoint")
     (copy / "checkpoint").mkdir()
     part.rename(copy / "checkpoint" / "000000")
-    looks = []
+    looks, sealed_folders = [], store.sealed_folders
 
     def look(parent):
-        found = store.sealed_folders(parent)
+        found = sealed_folders(parent)
         looks.append(parent)
         if len(looks) == 1:
             (copy / "checkpoint" / "000000").rename(part)
         return found
 
-    monkeypatch.setattr(run_folder, "sealed_folders", look)
+    monkeypatch.setattr(store, "sealed_folders", look)
     (study,) = watching._patiently((copy,))
     np.testing.assert_array_equal(study.runs[0].marks.num_updates, result.marks.num_updates)
     assert len(looks) > 2
