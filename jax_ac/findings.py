@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jax_ac import comparisons, intervals, selection, solving, stats, studies
+from jax_ac import intervals, selection, solving, stats
 from jax_ac.evaluator import Scores
 from jax_ac.intervals import Interval
 from jax_ac.studies import Cohort, Study
@@ -36,19 +36,23 @@ def verdict(study: Study) -> str:
 def honest(study: Study) -> tuple[str, str]:
     """The setting that half of the seeds choose and what it is worth on the others; what choosing flatters; or nothing.
 
-    Where lanes stop when solved, that is by the episodes it takes, else by the return at the end (`selection.choose`).
+    Where lanes stop when solved, that is by the episodes it takes, of which a seed that was not solved counts as needing the
+    most that any was given; else by the return at the end (`selection.choose`).
     """
     lengths = {len(cohort.seeds) for cohort in study.cohorts}
-    halts = all(cohort.halts for cohort in study.cohorts)
+    halts = any(cohort.halts for cohort in study.cohorts)
     if not study.complete or len(lengths) > 1 or min(lengths) < LEAST:
         return "", ""
-    scores = np.stack([-_needed(cohort) for cohort in study.cohorts] if halts else study.scores())
-    if np.isinf(scores).all() or np.isnan(scores).all():
+    most = max(cohort.times[0].max() for cohort in study.cohorts)
+    unsolved = sum(int((~cohort.solved).sum()) for cohort in study.cohorts)
+    scores = np.stack([-np.minimum(needed(cohort), most) for cohort in study.cohorts] if halts else study.scores())
+    if np.isnan(scores).all() or (halts and unsolved == scores.size):
         return "", ""
-    choice = selection.choose(np.where(np.isinf(scores), np.nan, scores))
-    sign, what = (-1, "episodes to solve") if halts else (1, "running return at the end")
+    choice = selection.choose(scores)
+    counted = f" (an unsolved seed counted as {most:,.0f})" if unsolved else ""
+    sign, what = (-1, f"episodes to solve{counted}") if halts else (1, "running return at the end")
     low, high = sorted((sign * choice.score.low, sign * choice.score.high))
-    worth = _shown(Interval(sign * choice.score.estimate, low, high), "{}")
+    worth = shown(Interval(sign * choice.score.estimate, low, high), "{}")
     chosen = f"Chosen by half of the seeds: {study.cohorts[choice.setting].setting_in_words}."
     flattery = (
         f"Where it is chosen, the best of {len(study.cohorts):,} looks {_number(choice.optimism)} better than it is, on "
@@ -57,11 +61,11 @@ def honest(study: Study) -> tuple[str, str]:
     return f"{chosen} On the other half: {what} {worth}, interquartile mean.", flattery
 
 
-LEAST = 4
+LEAST = 10
 """Seeds of which half can choose and half can judge."""
 
 
-def _needed(cohort: Cohort) -> np.ndarray:
+def needed(cohort: Cohort) -> np.ndarray:
     """The episodes that each seed needed, ``[S]``; inf: not solved."""
     time, solved = cohort.times
     return np.where(solved, time, np.inf)
@@ -76,10 +80,12 @@ def notes(study: Study) -> list[str]:
     if ended < lanes:
         result.append(f"{ended:,} of {lanes:,} lanes have ended; what is said of all of them waits for the others.")
     elif len(study.cohorts[0].seeds) > 1:
-        result.append("Brackets hold 95 % confidence intervals. The seed is the unit; one that was not solved counts as "
-                      "censored, never left out.")  # fmt: skip
+        few = " Of fewer than 10 seeds they promise too much." if len(study.cohorts[0].seeds) < 10 else ""
+        result.append(f"Brackets hold 95 % confidence intervals.{few} The seed is the unit; one that was not solved counts "
+                      "as censored, never left out.")  # fmt: skip
     if diverged:
-        result.append(f"{diverged:,} {'lane' if diverged == 1 else 'lanes'} diverged: frozen at the last finite state.")
+        result.append(f"{diverged:,} {'lane' if diverged == 1 else 'lanes'} diverged: frozen at the last finite state. "
+                      "Such a lane counts as the worst return that was seen.")  # fmt: skip
     flattery = honest(study)[1] if len(study.cohorts) > 1 else ""
     if flattery:
         result.append(flattery)
@@ -102,7 +108,7 @@ def figures(study: Study) -> list[tuple[str, str]]:
 
 def ranked(study: Study) -> list[int]:
     """The cohorts, best first: by solved seeds' time where lanes stop when solved, else by the return at the end."""
-    if all(cohort.halts for cohort in study.cohorts):
+    if any(cohort.halts for cohort in study.cohorts):
         return sorted(range(len(study.cohorts)), key=lambda index: _soonest(study.cohorts[index]))
     scores = np.nan_to_num([float(intervals.iqm(values)) for values in study.scores()], nan=-np.inf)
     return np.argsort(-scores, kind="stable").tolist()
@@ -110,14 +116,14 @@ def ranked(study: Study) -> list[int]:
 
 def _soonest(cohort: Cohort) -> tuple[float, ...]:
     """The median of the episodes that seeds needed, then the quartiles, for what is equal; inf: not solved."""
-    return tuple(np.quantile(_needed(cohort), [0.5, 0.25, 0.75], method="inverted_cdf"))
+    return tuple(np.quantile(needed(cohort), [0.5, 0.25, 0.75], method="inverted_cdf"))
 
 
 def settings_table(study: Study) -> Table:
     """The settings, best first: what was set, seeds solved, episodes, and the return at the end."""
     columns = ["rank", *study.swept, *SUMMARY]
     rows = [
-        [str(rank), *(study.cohorts[index].values.get(name, "") for name in study.swept), *_summary(study, index)]
+        [str(rank), *(study.cohorts[index].values.get(name, "") for name in study.swept), *summary(study, index)]
         for rank, index in enumerate(ranked(study), 1)
     ]
     return without_empty(Table(columns, rows))
@@ -129,7 +135,8 @@ SUMMARY = ("solved", "median episodes", "return, IQM", "diverged")
 NOTHING = "–"
 
 
-def _summary(study: Study, index: int) -> list[str]:
+def summary(study: Study, index: int) -> list[str]:
+    """What is said of a cohort, as in `SUMMARY`."""
     cohort = study.cohorts[index]
     solved, median = NOTHING, NOTHING
     if study.config.solved_at is not None:
@@ -145,43 +152,6 @@ def without_empty(table: Table) -> Table:
     """The table without the columns in which nothing is said."""
     kept = [column for column in range(len(table.columns)) if any(row[column] != NOTHING for row in table.rows)]
     return Table([table.columns[column] for column in kept], [[row[column] for column in kept] for row in table.rows])
-
-
-def comparison(found: Sequence[Study]) -> Table:
-    """Each study beside the first: its own numbers, then how it differs; the best setting of each stands for it."""
-    chosen = [(study, ranked(study)[0]) for study in found]
-    columns = ["run", *SUMMARY, "log-rank p", "P(sooner)", "difference in IQM", "P(higher return)"]
-    first = found[0].cohorts[chosen[0][1]]
-    rows = []
-    for study, index in chosen:
-        cohort = study.cohorts[index]
-        against = [NOTHING] * 4 if cohort is first else _against(cohort, first)
-        rows.append([study.name, *_summary(study, index), *against])
-    return without_empty(Table(columns, rows))
-
-
-def _against(ours: Cohort, theirs: Cohort) -> list[str]:
-    """log-rank p, the probability to be solved sooner, how much higher the return at the end is, and how probably."""
-    if ours.config.env != theirs.config.env or not (ours.complete and theirs.complete):
-        return [NOTHING] * 4
-    p_value = sooner = difference = higher = NOTHING
-    times = [cohort.times for cohort in (ours, theirs)]
-    if ours.config.solved_at is not None and any(solved.any() for _, solved in times):
-        p_value = f"{solving.log_rank(*times):.2g}"
-    if p_value != NOTHING and all(_censored_last(*pair) for pair in (times, times[::-1])):
-        sooner = _shown(intervals.probability_of_improvement(-_needed(ours), -_needed(theirs)), "{:.2f}")
-    returns = studies.returns_at_the_end([ours, theirs])
-    if not (ours.halts or theirs.halts) and not any(np.isnan(values).any() for values in returns):
-        higher = _shown(intervals.probability_of_improvement(*returns), "{:.2f}")
-        if min(map(len, returns)) > 1:
-            difference = _shown(comparisons.difference(returns[0], returns[1]), "{}")
-    return [p_value, sooner, difference, higher]
-
-
-def _censored_last(ours: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np.ndarray]) -> bool:
-    """Whether each of our unsolved seeds was watched until the last of theirs was solved: who was sooner is known then."""
-    (time, solved), (other, others_solved) = ours, theirs
-    return bool(solved.all() or not others_solved.any() or time[~solved].min() >= other[others_solved].max())
 
 
 def evaluated(cohort: Cohort) -> list[str]:
@@ -222,13 +192,16 @@ def _seeds(cohort: Cohort) -> str:
 def _bracketed(interval: Interval, known: bool) -> str:
     if not np.isfinite(interval.estimate):
         return NOTHING
-    return _shown(interval, "{}") if known and np.isfinite(interval.low) else _number(interval.estimate)
+    return shown(interval, "{}") if known and np.isfinite(interval.low) else _number(interval.estimate)
 
 
-def _shown(interval: Interval, form: str) -> str:
+def shown(interval: Interval, form: str) -> str:
+    """An estimate with its interval, where there is one."""
     if form == "{}":
         high = _number(interval.high) if np.isfinite(interval.high) else "not known"
         return f"{_number(interval.estimate)} [{_number(interval.low)}, {high}]"
+    if np.isnan(interval.low):
+        return form.format(interval.estimate)
     return f"{form.format(interval.estimate)} [{form.format(interval.low)}, {form.format(interval.high)}]"
 
 

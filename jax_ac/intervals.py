@@ -118,7 +118,7 @@ def probability_of_improvement(
 ) -> Interval:
     """How often a run of ours is better than one of theirs, ties half (Agarwal et al. 2021, section 4.3; Mann & Whitney).
 
-    Runs of both are resampled, ours apart from theirs.
+    Runs of both are resampled, ours apart from theirs. Of a single run there is no interval: NaN.
 
     Args:
       ours, theirs: ``[S]`` and ``[R]``, higher is better.
@@ -134,6 +134,8 @@ def probability_of_improvement(
     ours, theirs = row("ours", ours), row("theirs", theirs)
     check_level(level)
     better = (ours[:, None] > theirs) + (ours[:, None] == theirs) / 2
+    if min(len(ours), len(theirs)) == 1:
+        return Interval(better.mean(), np.nan, np.nan)
     draw = np.random.default_rng(seed)
     weights = [draw.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), resamples) for runs in (ours, theirs)]
     studies = np.einsum("rs,st,rt->r", weights[0], better, weights[1], optimize=True) / better.size

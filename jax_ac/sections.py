@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jax_ac import charts, films, findings, learning_charts, lines, provenance
+from jax_ac import charts, contrasts, films, findings, learning_charts, lines, provenance
 from jax_ac.charts import Chart
 from jax_ac.findings import Table
 from jax_ac.studies import Cohort, Study
@@ -140,11 +140,18 @@ def comparison_view(studies: Sequence[Study]) -> list[Section]:
     """Several studies beside the first."""
     if len(studies) < 2:
         return []
-    text = (f"Beside {studies[0].name}, run by run. P: the probability that a seed of the run does better than one of "
-            f"{studies[0].name}, ties half. The log-rank test asks whether both are solved at one rate.")  # fmt: skip
+    text = (
+        f"Beside {studies[0].name}, run by run. P: the probability that a seed of the run does better than one of "
+        f"{studies[0].name}, ties half. The log-rank test asks whether both are solved at one rate; its p values "
+        "are corrected for their number (Holm). A run of several settings is not tested, as its own seeds chose the best."
+    )
+    if len({study.config.max_updates for study in studies}) > 1:
+        text += " The runs had different budgets of updates."
+    if len({study.config.solved_at for study in studies}) > 1:
+        text += " They have different thresholds: when they were solved is not compared."
     if len({study.config.env for study in studies}) > 1:
-        text = "The runs are of different environments: nothing is compared but by the eye."
-    return [Section("comparison", "Comparison", text, table=findings.comparison(studies))]
+        text += " Runs of another environment than the first are not compared."
+    return [Section("comparison", "Comparison", text, table=contrasts.comparison(studies))]
 
 
 def evaluation_view(cohorts: Sequence[Cohort]) -> list[Section]:

@@ -128,11 +128,12 @@ class Study(NamedTuple):
 
 
 def returns_at_the_end(cohorts: Sequence[Cohort]) -> list[np.ndarray]:
-    """The running returns of each cohort, ``[S]``; a lane that diverged, or has none, counts as the worst seen of any."""
-    returns = [np.where(cohort.diverged, np.nan, cohort.marks.running_return) for cohort in cohorts]
+    """The running returns of each cohort, ``[S]``; a lane that diverged, or has none, counts as the worst of all."""
+    returns = [np.asarray(cohort.marks.running_return, float) for cohort in cohorts]
     known = [values[~np.isnan(values)] for values in returns]
     worst = min((values.min() for values in known if len(values)), default=np.nan)
-    return [np.where(np.isnan(values), worst, values).astype(float) for values in returns]
+    failed = [cohort.diverged | np.isnan(values) for cohort, values in zip(cohorts, returns, strict=True)]
+    return [np.where(lost, worst, values) for lost, values in zip(failed, returns, strict=True)]
 
 
 def of(runs: Mapping[str, Trained], name: str) -> Study:
@@ -180,7 +181,7 @@ def _cohort(run: Trained, study: str, shape: dict[str, str], setting: int) -> Co
     num_seeds = run.lanes.shape[-1]
     lanes = slice(setting * num_seeds, (setting + 1) * num_seeds)
     marks = Marks(*(mark[lanes] for mark in run.marks))
-    solved_only = marks.frozen & (marks.diverged_update < 0)
+    solved_only = run.marks.frozen & (run.marks.diverged_update < 0)
     return Cohort(
         study=study,
         values={**shape, **swept},

@@ -14,6 +14,9 @@ from jax_ac.evaluator import Scores
 from jax_ac.intervals import iqm, wilson
 from jax_ac.results import Result
 
+FEWEST = 10
+"""Seeds of which half can choose and half can judge."""
+
 
 class Outcome(NamedTuple):
     """What a setting of a sweep came to.
@@ -61,9 +64,10 @@ def chosen(outcomes: list[Outcome]) -> str:
 
     Empty where there is nothing to choose, or too few seeds to choose and judge by.
     """
-    scores = np.stack([np.where(outcome.diverged, np.nan, outcome.returns) for outcome in outcomes])
-    if len(scores) < 2 or scores.shape[1] < 4 or np.isnan(scores).all():
+    returns = np.stack([outcome.returns for outcome in outcomes])
+    if len(returns) < 2 or returns.shape[1] < FEWEST or np.isnan(returns).all():
         return ""
+    scores = np.where(np.stack([outcome.diverged for outcome in outcomes]), np.nanmin(returns), returns)
     choice = selection.choose(scores)
     setting = ", ".join(f"{name} {value}" for name, value in outcomes[choice.setting].values.items())
     return (

@@ -75,7 +75,7 @@ FLOORS = [
     {"plans", "readings", "rendering", "tracker_names"},
     {"agent", "commands", "studies"},
     {"agent_plots", "charts", "findings", "provenance", "results"},
-    {"films", "learning_charts", "plots", "rosters", "runs"},
+    {"contrasts", "films", "learning_charts", "plots", "rosters", "runs"},
     {"sections", "summaries"},
     {"report", "trainer"},
     {"filming", "sweeping", "watching"},

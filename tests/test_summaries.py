@@ -25,11 +25,11 @@ def test_the_chosen_setting_in_words():
 
 
 def test_a_setting_that_diverges_is_not_chosen_for_what_it_reached_before():
-    high_then_gone = outcome("1", [900.0] * 8, [True] * 8)
-    assert "learning_rate 0.1" in chosen([high_then_gone, outcome("0.1", np.arange(8.0))])
+    high_then_gone = outcome("1", [900.0] * 12, [True] * 12)
+    assert "learning_rate 0.1" in chosen([high_then_gone, outcome("0.1", np.arange(12.0))])
 
 
 def test_nothing_to_choose():
     assert chosen([outcome("1", np.arange(9.0))]) == ""
-    assert chosen([outcome("1", np.arange(3.0)), outcome("2", np.arange(3.0))]) == ""
-    assert chosen([outcome("1", [np.nan] * 8), outcome("2", [np.nan] * 8)]) == ""
+    assert chosen([outcome("1", np.arange(9.0)), outcome("2", np.arange(9.0))]) == ""
+    assert chosen([outcome("1", [np.nan] * 12), outcome("2", [np.nan] * 12)]) == ""
