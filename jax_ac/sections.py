@@ -129,6 +129,8 @@ def _swept_chart(study: Study) -> Chart | None:
     if len(study.swept) != 2:
         return None
     row, column = (list(dict.fromkeys(cohort.values[name] for cohort in study.cohorts)) for name in study.swept)
+    if len(row) * len(column) != len(study.cohorts):  # not every combination: settings drawn at random, or in pairs
+        return None
     scores = np.full((len(row), len(column)), np.nan)
     for index, cohort in enumerate(study.cohorts):
         place = tuple(values.index(cohort.values[name]) for values, name in zip((row, column), study.swept, strict=True))
