@@ -17,7 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 import jax_ac
-from jax_ac import intervals, plots, solving, sweeping
+from jax_ac import intervals, plots, solving, studies, summaries
 from jax_ac.types import Env
 
 RESULTS = Path(__file__).parent / "results"
@@ -69,14 +69,13 @@ def pictures() -> dict[str, Callable[..., Axes]]:
     }
 
 
-def sweep_of(env: Env) -> tuple[list, np.ndarray]:
-    """The outcomes of all settings, best first, and the running returns at the end, ``[gamma, learning rate, seed]``."""
+def sweep_of(env: Env) -> tuple[dict, np.ndarray]:
+    """The curves of all settings, best first, and the running returns at the end, ``[gamma, learning rate, seed]``."""
     algorithm = jax_ac.keras_actor_critic(env, stop_when_solved=False)
     settings = jax_ac.grid(algorithm.hyperparams, gamma=GAMMAS, learning_rate=RATES)
     result = jax_ac.run(algorithm, SWEEP_SEEDS, max_updates=SWEEP_EPISODES, hyperparams=settings, until_solved=False)
-    outcomes = sweeping.outcomes_of(result, Path())
     scores = result.data.final_running_return.to_numpy().reshape(len(GAMMAS), len(RATES), SWEEP_SEEDS)
-    return sorted(outcomes, key=lambda outcome: outcome.score, reverse=True), scores
+    return summaries.curves_of(studies.of({"": result}, "sweep")), scores
 
 
 def two_curves(runs: dict, axes: Axes | None = None) -> Axes:

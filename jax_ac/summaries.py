@@ -2,80 +2,44 @@
 
 import csv
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from rich.table import Table
 
-from jax_ac import files, plots, selection, solving, stats
+from jax_ac import files, findings, plots, solving, stats
 from jax_ac.evaluator import Scores
 from jax_ac.intervals import iqm, wilson
 from jax_ac.results import Result
-
-FEWEST = 10
-"""Seeds of which half can choose and half can judge."""
+from jax_ac.studies import Study
 
 
-class Outcome(NamedTuple):
-    """What a setting of a sweep came to.
-
-    Attributes:
-      values: what was set, by name.
-      seeds, returns, solved_step, diverged: per seed, ``[S]``; `returns` is the running return at the end.
-      env_steps: mean environment steps done after each update, ``[U]``.
-      curves: the running return, ``[S, U]``.
-    """
-
-    values: dict[str, str]
-    seeds: np.ndarray
-    returns: np.ndarray
-    solved_step: np.ndarray
-    diverged: np.ndarray
-    env_steps: np.ndarray
-    curves: np.ndarray
-
-    @property
-    def score(self) -> float:
-        """The interquartile mean of the returns; a seed that diverged, or finished no episode, counts as the worst."""
-        return float(iqm(np.where(np.isnan(self.returns) | self.diverged, -np.inf, self.returns)))
-
-
-def sweep_table(outcomes: list[Outcome], title: str, most: int = 20) -> Table:
-    """The settings, best first: the interquartile mean over seeds of the running return at the end, its extremes, solved."""
+def sweep_table(study: Study, title: str, most: int = 20) -> Table:
+    """The settings of a sweep, best first, as a report shows them (`findings.settings_table`)."""
+    found = findings.settings_table(study)
     rows = Table(title=title, title_justify="left")
-    for name in (*outcomes[0].values, "running return, IQM", "min", "max", "seeds solved", "diverged"):
+    for name in found.columns:
         rows.add_column(name, justify="right")
-    for outcome in outcomes[:most]:
-        known = outcome.returns[~np.isnan(outcome.returns)]
-        numbers = (outcome.score, *((known.min(), known.max()) if len(known) else (math.nan, math.nan)))
-        solved = f"{(outcome.solved_step >= 0).sum()} of {len(outcome.seeds)}"
-        rows.add_row(
-            *outcome.values.values(), *(f"{number:,.1f}" for number in numbers), solved, str(outcome.diverged.sum())
-        )
-    if len(outcomes) > most:
-        rows.caption = f"the best {most} of {len(outcomes)}; sweep.csv holds all"
+    for row in found.rows[:most]:
+        rows.add_row(*row)
+    if len(found.rows) > most:
+        rows.caption = f"the best {most} of {len(found.rows)}; sweep.csv holds all"
     return rows
 
 
-def chosen(outcomes: list[Outcome]) -> str:
-    """In words: the setting that half of the seeds choose, what it is worth on the others, and what the choosing flatters.
+def write_sweep(study: Study, path: Path) -> None:
+    """A CSV file, one row per setting and seed, the best setting first: what was set, and where the lane ended."""
+    ranked = [study.cohorts[index] for index in findings.ranked(study)]
 
-    Empty where there is nothing to choose, or too few seeds to choose and judge by.
-    """
-    returns = np.stack([outcome.returns for outcome in outcomes])
-    if len(returns) < 2 or returns.shape[1] < FEWEST or np.isnan(returns).all():
-        return ""
-    scores = np.where(np.stack([outcome.diverged for outcome in outcomes]), np.nanmin(returns), returns)
-    choice = selection.choose(scores)
-    setting = ", ".join(f"{name} {value}" for name, value in outcomes[choice.setting].values.items())
-    return (
-        f"Chosen by half of the seeds: {setting}. On the other half its running return is {choice.score.estimate:,.1f} "
-        f"[{choice.score.low:,.1f}, {choice.score.high:,.1f}] (IQM, 95 %).\n"
-        f"On the seeds that choose, the best of {len(scores)} looks {choice.optimism:,.1f} better than it is; "
-        f"{choice.agreement:.0%} of all halves choose this setting."
-    )
+    def rows() -> Iterator[list]:
+        yield [*study.swept, "seed", "running_return", "solved_step", "diverged"]
+        for cohort in ranked:
+            ends = (cohort.seeds, cohort.marks.running_return, cohort.marks.solved_step, cohort.diverged.astype(int))
+            yield from ([*cohort.values.values(), *row] for row in zip(*(column.tolist() for column in ends), strict=True))
+
+    _write_rows(path, rows())
 
 
 def table(result: Result, title: str) -> Table:
@@ -129,13 +93,7 @@ def write_lanes(result: Result, path: Path) -> None:
     """A CSV file, one row per lane: seed, hyperparameters, and where the lane ended (`schedule.Marks`)."""
     columns = {"seed": result.lanes.seed, **result.lanes.hyperparams._asdict(), **result.marks._asdict()}
 
-    def write(temporary: Path) -> None:
-        with temporary.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
-
-    files.write_whole(path, write)
+    _write_rows(path, [[*columns], *zip(*(column.tolist() for column in columns.values()), strict=True)])
 
 
 def draw(result: Result, path: Path) -> Path:
@@ -157,41 +115,55 @@ def draw_solved(result: Result, path: Path) -> Path:
         return plots.save(axes, path)
 
 
-def draw_sweep(outcomes: list[Outcome], path: Path, solved_at: float | None, title: str) -> Path:
+def draw_sweep(study: Study, path: Path, title: str) -> Path:
     """The learning curves of all settings, best first, as a PNG file. Returns its path."""
     with plots.theme():
-        axes = plots.sweep_curves(outcomes, solved_at=solved_at)
+        axes = plots.sweep_curves(curves_of(study), solved_at=study.config.solved_at)
         axes.set_title(title)
         return plots.save(axes, path)
 
 
-def draw_settings(outcomes: list[Outcome], path: Path, title: str) -> Path | None:
+def curves_of(study: Study) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """By setting, best first: the mean of the environment steps done, ``[U]``, and the running returns, ``[S, U]``."""
+    ranked = [study.cohorts[index] for index in findings.ranked(study)]
+    steps = [np.cumsum(np.nan_to_num(cohort.metrics.env_steps), axis=1).mean(axis=0) for cohort in ranked]
+    curves = [np.asarray(cohort.metrics.running_return) for cohort in ranked]
+    return {cohort.setting_in_words: (at, rows) for cohort, at, rows in zip(ranked, steps, curves, strict=True)}
+
+
+def draw_settings(study: Study, path: Path, title: str) -> Path | None:
     """What became of the settings against what was set, as a PNG file: a curve where it is one, a heat map where two.
 
     Returns its path; None, and nothing is drawn, where more is set or no setting has a score.
     """
-    names = list(outcomes[0].values)
-    if len(names) not in (1, 2) or not any(np.isfinite(outcome.score) for outcome in outcomes):
+    scores = np.array(study.scores())
+    if len(study.swept) not in (1, 2) or np.isnan(scores).all():
         return None
-    draw = _draw_one if len(names) == 1 else _draw_two
+    values = [[_number(cohort.values[name]) for cohort in study.cohorts] for name in study.swept]
     with plots.theme():
-        axes = draw(outcomes, *names)
+        axes = (_draw_one if len(values) == 1 else _draw_two)(scores, study.swept, values)
         axes.set_title(title)
         return plots.save(axes, path)
 
 
-def _draw_one(outcomes: list[Outcome], name: str) -> Axes:
-    scores = np.array([np.where(outcome.diverged, np.nan, outcome.returns) for outcome in outcomes])
-    values = [_number(outcome.values[name]) for outcome in outcomes]
-    return plots.sensitivity(values, scores, x_label=name, y_label="running return at the end")
+def _draw_one(scores: np.ndarray, names: Sequence[str], values: list[list]) -> Axes:
+    return plots.sensitivity(values[0], scores, x_label=names[0], y_label="running return at the end")
 
 
-def _draw_two(outcomes: list[Outcome], y: str, x: str) -> Axes:
-    ys, xs = (sorted({_number(outcome.values[name]) for outcome in outcomes}, key=_order) for name in (y, x))
-    scores = np.full((len(ys), len(xs)), np.nan)
-    for outcome in outcomes:
-        scores[ys.index(_number(outcome.values[y])), xs.index(_number(outcome.values[x]))] = outcome.score
-    return plots.heat_map(scores, ys, xs, y_label=y, x_label=x, label="running return at the end, IQM")
+def _draw_two(scores: np.ndarray, names: Sequence[str], values: list[list]) -> Axes:
+    y, x = (sorted(set(column), key=_order) for column in values)
+    cells = np.full((len(y), len(x)), np.nan)
+    for setting, runs in zip(zip(*values, strict=True), scores, strict=True):
+        cells[y.index(setting[0]), x.index(setting[1])] = iqm(runs)
+    return plots.heat_map(cells, y, x, y_label=names[0], x_label=names[1], label="running return at the end, IQM")
+
+
+def _write_rows(path: Path, rows: Iterable[Sequence]) -> None:
+    def write(temporary: Path) -> None:
+        with temporary.open("w", newline="") as file:
+            csv.writer(file).writerows(rows)
+
+    files.write_whole(path, write)
 
 
 def _number(text: str) -> float | str:

@@ -1,6 +1,6 @@
 """Pictures of sweeps: curves of the settings, and what became of each against what was set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,30 +17,32 @@ WRITTEN = 400
 
 
 def sweep_curves(
-    outcomes: Sequence[Any], *, solved_at: float | None = None, most: int = 7, axes: Axes | None = None
+    settings: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    solved_at: float | None = None,
+    most: int = 7,
+    axes: Axes | None = None,
 ) -> Axes:
     """The median over seeds for each setting of a sweep, best first: the best few in colour, the others grey.
 
     Args:
-      outcomes: with `values`, `env_steps` ``[U]`` and `curves` ``[S, U]`` (`summaries.Outcome`).
+      settings: by what was set, best first, environment steps ``[U]`` and curves ``[S, U]``.
       solved_at: drawn as a dashed line where given.
       most: how many are coloured.
       axes: drawn on; a new figure's where None.
 
     Raises:
-      ValueError: if there is no outcome.
+      ValueError: if there is no setting, or its curves are not ``[S, U]``.
     """
-    if not outcomes:
-        raise ValueError("outcomes must hold those of at least one setting, got none.")
+    canvas.some("settings", settings)
     axes = canvas.on(axes)
     colors = canvas.palette()
-    for rank, outcome in reversed(list(enumerate(outcomes))):
-        median = stats.nan_quantiles(filled(outcome.curves), (0.5,))[0]
-        label = ", ".join(f"{name} {value}" for name, value in outcome.values.items())
+    for rank, (label, (steps, curves)) in reversed(list(enumerate(settings.items()))):
+        median = stats.nan_quantiles(filled(curves), (0.5,))[0]
         if rank < most:
-            axes.plot(outcome.env_steps, median, color=colors[rank % len(colors)], label=label, zorder=3 + most - rank)
+            axes.plot(steps, median, color=colors[rank % len(colors)], label=label, zorder=3 + most - rank)
         else:
-            axes.plot(outcome.env_steps, median, color=canvas.ink(), alpha=0.2, linewidth=0.7)
+            axes.plot(steps, median, color=canvas.ink(), alpha=0.2, linewidth=0.7)
     if solved_at is not None:
         canvas.mark_level(axes, solved_at, f"solved at {solved_at:g}")
     axes.set(xlabel="environment steps", ylabel="running return, median of the seeds", xlim=(0, None))

@@ -1,12 +1,9 @@
 """``jax-ac sweep``: settings in one program where they can be, one compilation for each combination of shapes."""
 
-import csv
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
 
 from jax_ac import files, tracker_names, tuning
 from jax_ac.commands import Plan, Sweep, checking
@@ -16,7 +13,6 @@ if TYPE_CHECKING:
     from jax_ac.plans import Plan as RunPlan
     from jax_ac.protocols import Algorithm
     from jax_ac.results import Result
-    from jax_ac.summaries import Outcome
     from jax_ac.types import Env
 
 
@@ -108,63 +104,26 @@ def finish_sweep(results: Iterable["Result"], out: Path, title: str) -> int:
     """Trains, as the results are asked for, and shows all settings, best first. Returns the exit status."""
     from rich.console import Console
 
-    from jax_ac import summaries
+    from jax_ac import findings, studies, summaries
 
-    outcomes: list[Outcome] = []
+    runs: dict[str, Result] = {}
     interrupted = False
-    solved_at = None
     for result in results:
-        outcomes += outcomes_of(result, out)
-        solved_at, interrupted = result.config.solved_at, result.interrupted
+        runs["" if result.folder in (None, out) else result.folder.name] = result
+        interrupted = result.interrupted
         if interrupted:
             break
-    outcomes.sort(key=lambda outcome: outcome.score, reverse=True)
-    files.write_whole(out / "sweep.csv", lambda path: _write(outcomes, path))
-    picture = summaries.draw_sweep(outcomes, out / "sweep.png", solved_at, title)
-    settings = summaries.draw_settings(outcomes, out / "settings.png", title)
-    Console().print(summaries.sweep_table(outcomes, title=title))
+    study = studies.of(runs, out.name)
+    summaries.write_sweep(study, out / "sweep.csv")
+    picture = summaries.draw_sweep(study, out / "sweep.png", title)
+    settings = summaries.draw_settings(study, out / "settings.png", title)
+    Console().print(summaries.sweep_table(study, title))
     if interrupted:
         say(f"to go on with it: jax-ac resume {out}")
     else:
-        say(summaries.chosen(outcomes))
+        say("\n".join(findings.honest(study)))
     if settings is not None:
         say(f"settings:        {settings}")
     say(f"learning curves: {picture}\nseed by seed:    {out / 'sweep.csv'}")
     say(f"to look at it:   jax-ac report {out}")
     return INTERRUPTED if interrupted else 0
-
-
-def outcomes_of(result: "Result", out: Path) -> "list[Outcome]":
-    """What each setting of a run came to; the shapes of its program are the name of its folder below `out`."""
-    from jax_ac.summaries import Outcome
-
-    below = result.folder.relative_to(out).name if result.folder else ""
-    shapes: dict[str, Any] = {name: value for name, _, value in (part.partition("=") for part in below.split(",") if part)}
-    columns = {name: values for name, values in result.config.hyperparams.items() if isinstance(values, list)}
-    num_seeds = len(result.lanes.seeds)
-    outcomes = []
-    for setting in range(len(result.lanes.seed) // num_seeds):
-        lanes = slice(setting * num_seeds, (setting + 1) * num_seeds)
-        swept = {name: values[setting] for name, values in columns.items() if len(set(values)) > 1}
-        outcomes.append(
-            Outcome(
-                values={**shapes, **{name: f"{value:g}" for name, value in swept.items()}},
-                seeds=result.lanes.seed[lanes],
-                returns=result.marks.running_return[lanes],
-                solved_step=result.marks.solved_step[lanes],
-                diverged=result.marks.diverged_update[lanes] >= 0,
-                env_steps=np.cumsum(np.nan_to_num(result.metrics.env_steps[lanes]), axis=1).mean(axis=0),
-                curves=np.asarray(result.metrics.running_return[lanes]),
-            )
-        )
-    return outcomes
-
-
-def _write(outcomes: "list[Outcome]", path: Path) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*outcomes[0].values, "seed", "running_return", "solved_step", "diverged"])
-        for outcome in outcomes:
-            columns = (outcome.seeds, outcome.returns, outcome.solved_step, outcome.diverged.astype(int))
-            rows = zip(*(column.tolist() for column in columns), strict=True)
-            writer.writerows([*outcome.values.values(), *row] for row in rows)

@@ -3,7 +3,7 @@
 import numpy as np
 from made_runs import made
 
-from jax_ac import contrasts, findings, solving, studies
+from jax_ac import contrasts, findings, selection, solving, studies
 
 
 def ended(times, solved, *, rates=(0.01,), threshold=195.0, diverged=()):
@@ -30,6 +30,36 @@ def test_a_setting_is_worth_what_its_unsolved_seeds_are_too():
     assert "learning_rate 0.01" in words
     assert "(an unsolved seed counted as 400)" in words
     assert float(words.split("counted as 400) ")[1].split(" ")[0]) > 200
+
+
+def swept(returns, diverged=None):
+    """Settings of such returns at the end, ``[H, S]``; lanes do not stop when solved."""
+    returns = np.asarray(returns, float)
+    run = made(returns.shape[1], 4, rates=tuple(0.1**i for i in range(len(returns))))
+    lost = np.zeros(returns.shape, bool) if diverged is None else np.asarray(diverged)
+    marks = run.marks._replace(running_return=returns.ravel(), diverged_update=np.where(lost, 2, -1).ravel(),
+                               frozen=lost.ravel(), num_updates=np.full(returns.size, 4))  # fmt: skip
+    return study(run._replace(marks=marks))
+
+
+def test_the_chosen_setting_in_words():
+    returns = np.random.default_rng(0).normal([[100.0], [400], [300]], 40, (3, 20))
+    words, flattery = findings.honest(swept(returns))
+    choice = selection.choose(returns)
+    estimate, low, high = (f"{number:.4g}" for number in choice.score)
+    assert words == (f"Chosen by half of the seeds: learning_rate 0.1. On the other half: running return at the end "
+                     f"{estimate} [{low}, {high}], interquartile mean.")  # fmt: skip
+    assert f"looks {choice.optimism:.4g} better than it is" in flattery
+    assert f"{choice.agreement:.0%} of them choose this setting" in flattery
+
+
+def test_a_setting_that_diverges_is_not_chosen_for_what_it_reached_before():
+    words, _ = findings.honest(swept([[900.0] * 12, np.arange(12.0)], [[True] * 12, [False] * 12]))
+    assert "learning_rate 0.1." in words
+
+
+def test_with_few_seeds_nothing_is_chosen():
+    assert findings.honest(swept(np.ones((2, 9)))) == ("", "")
 
 
 def test_a_setting_that_solves_nobody_does_not_change_the_order():

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from jax_ac import intervals, plots, summaries
+from jax_ac import intervals, plots
 from jax_ac.agent import Agent
 from jax_ac.intervals import Interval
 from jax_ac.solving import kaplan_meier
@@ -179,18 +179,10 @@ def test_seeds_that_were_not_solved_have_a_strip_of_their_own_and_count_in_the_q
 # Sweeps
 
 
-def outcome(values: dict[str, str], returns: list[float]):
-    ends = np.array(returns)
-    fine = np.zeros(len(ends), bool)
-    curves = np.stack([ends / 2, ends], axis=1)
-    return summaries.Outcome(
-        values, np.arange(len(ends)), ends, np.full(len(ends), -1), fine, np.array([10.0, 20.0]), curves
-    )
-
-
 def test_a_sweep_has_the_best_settings_in_colour():
-    outcomes = [outcome({"gamma": str(n)}, [n, n + 1, n + 5]) for n in (3, 2, 1)]
-    axes = plots.sweep_curves(outcomes, most=2, solved_at=9)
+    ends = {f"gamma {n}": np.array([n, n + 1, n + 5.0]) for n in (3, 2, 1)}
+    settings = {name: (np.array([10.0, 20.0]), np.stack([end / 2, end], axis=1)) for name, end in ends.items()}
+    axes = plots.sweep_curves(settings, most=2, solved_at=9)
     drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
     np.testing.assert_array_equal(drawn["gamma 3"], [2, 4])
     np.testing.assert_array_equal(drawn["gamma 2"], [1.5, 3])
@@ -239,19 +231,6 @@ def test_sensitivity_to_names_and_seeds_without_a_score():
     axes.figure.canvas.draw()
     assert [label.get_text() for label in axes.get_xticklabels()] == ["64", "3x2"]
     assert plots.sensitivity([1, 5, 10], np.ones((3, 2))).get_xscale() == "linear"
-
-
-def test_the_settings_of_a_sweep_are_drawn_by_how_many_were_set(tmp_path):
-    one = [outcome({"gamma": "0.9"}, [1.0, 2.0])]
-    assert summaries.draw_settings(one, tmp_path / "one.png", "title") == tmp_path / "one.png"
-    grid = {("64", "10"): 1.0, ("3x2", "9"): 2.0, ("64", "9"): 3.0}  # one was not trained
-    two = [outcome({"sizes": sizes, "steps": steps}, [score] * 2) for (sizes, steps), score in grid.items()]
-    with plots.theme():
-        image = summaries._draw_two(two, "sizes", "steps").images[0].get_array()
-    np.testing.assert_array_equal(np.ma.filled(image, np.nan), [[3.0, 1.0], [2.0, np.nan]])  # numbers first, then names
-    assert summaries.draw_settings([outcome({"a": "1", "b": "2", "c": "3"}, [1.0])], tmp_path / "three.png", "title") is None
-    assert summaries.draw_settings([outcome({"a": "1"}, [np.nan])], tmp_path / "none.png", "title") is None
-    assert [file.name for file in tmp_path.iterdir()] == ["one.png"]
 
 
 # Comparisons
@@ -419,7 +398,7 @@ def test_save_writes_a_picture_and_nothing_else(tmp_path):
         (lambda: plots.episodes_to_solve({}), "groups must hold at least one name"),
         (lambda: plots.episodes_to_solve({"a": (np.ones(2), [True])}), r"of 'a' must be finite rows .* \(2,\) and \(1,\)"),
         (lambda: plots.episodes_to_solve({"a": (np.array([np.nan]), [True])}), "of 'a' must be finite rows"),
-        (lambda: plots.sweep_curves([]), "outcomes must hold those of at least one setting"),
+        (lambda: plots.sweep_curves({}), "settings must hold at least one name"),
         (lambda: plots.heat_map(np.ones((2, 3)), [1], [1, 2, 3]), r"got \(2, 3\) for 1 y_values and 3 x_values"),
         (lambda: plots.heat_map(np.full((1, 1), np.nan), [1], [1]), "at least one finite number"),
         (lambda: plots.sensitivity([1], np.ones((2, 3))), r"a row for each of the 1 values, got the shape \(2, 3\)"),
