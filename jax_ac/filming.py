@@ -65,11 +65,12 @@ def _updates(text: str | None) -> list[int] | None:
 
 def _check_is_run(path: Path) -> None:
     """Raises ValueError if it is the folder of a sweep, whose programs are runs."""
-    from jax_ac.run_folder import CONFIG
+    from jax_ac.run_folder import runs_in
 
-    below = sorted(str(config.parent) for config in path.glob(f"*/{CONFIG}"))
-    if below and not (path / CONFIG).exists():
-        raise ValueError(f"{path} is the folder of a sweep; name that of one of its programs: {', '.join(below)}.")
+    programs = runs_in(path)
+    if programs != [path]:
+        names = ", ".join(map(str, programs))
+        raise ValueError(f"{path} is the folder of a sweep; name that of one of its programs: {names}.")
 
 
 def _name(result: "Result", seed: int, setting: int | None) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from jax_ac import restoring, run_folder, spending
 from jax_ac.budget import choose_updates
 from jax_ac.checks import check_positive
+from jax_ac.circumstances import circumstances
 from jax_ac.devices import check_devices
 from jax_ac.evaluator import check_every
 from jax_ac.hyperparams import or_defaults
@@ -111,7 +112,7 @@ def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits,
         segment_updates=segment_updates,
         eval_every=limits.eval_every,
         eval_episodes=limits.eval_episodes,
-        made=run_folder.circumstances(),
+        made=circumstances(),
     )
     return Plan(tiles, lanes, config)
 
@@ -140,7 +141,7 @@ def _extended(
 
 
 def _refuse_other_algorithm(folder: Path, config: Config) -> None:
-    then, now = config.made.get("packages"), run_folder.circumstances()["packages"]
+    then, now = config.made.get("packages"), circumstances()["packages"]
     changed = [name for name in now if not isinstance(then, dict) or then.get(name) != now[name]]
     reason = f"; since then {', '.join(changed)} changed" if changed else ""
     raise ValueError(

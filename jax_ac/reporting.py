@@ -47,9 +47,9 @@ def report(command: Report) -> int:
 
 def _choose_devices(paths: tuple[Path, ...]) -> None:
     """Those that the runs had, so that agents can be trained again; the CPU alone where a run still needs them."""
-    from jax_ac import run_folder, studies
+    from jax_ac import run_folder
 
-    if any(run_folder.at_work(folder) for path in paths for folder in studies.folders(path)):
+    if any(run_folder.at_work(folder) for path in paths for folder in run_folder.runs_in(path)):
         _leave_devices()
     else:
         use_devices()

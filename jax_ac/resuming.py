@@ -1,7 +1,5 @@
 """``jax-ac resume``: goes on with a run, or with all runs of a sweep."""
 
-from pathlib import Path
-
 from jax_ac import tracker_names
 from jax_ac.commands import checking
 from jax_ac.folder_commands import Resume
@@ -14,11 +12,12 @@ def resume(command: Resume) -> int:
     with checking():
         tracker_names.check(command.tracker)
         use_devices()
+        from jax_ac import run_folder
         from jax_ac.plans import take_up
         from jax_ac.runs import Host, execute
 
         seeds, updates, steps = command.seeds, command.max_updates, command.total_steps
-        folders = _folders(command.path)
+        folders = run_folder.runs_in(command.path)
         plans = [take_up(path, seeds=seeds, max_updates=updates, total_steps=steps) for path in folders]
         hosts = [Host(trackers=tracker_names.make(command.tracker, path)) for path in folders]
     config = plans[0].config
@@ -27,11 +26,3 @@ def resume(command: Resume) -> int:
         results = (execute(announced(plan), host) for plan, host in zip(plans, hosts, strict=True))
         return finish_sweep(results, command.path, title)
     return finish(execute(announced(plans[0]), hosts[0]), title)
-
-
-def _folders(path: Path) -> list[Path]:
-    """The folder of a run, or those of a sweep's programs."""
-    from jax_ac.run_folder import CONFIG
-
-    below = sorted(folder.parent for folder in path.glob(f"*/{CONFIG}"))
-    return below if below and not (path / CONFIG).exists() else [path]

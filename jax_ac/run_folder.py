@@ -14,19 +14,11 @@ counts: a lane's numbers do not depend on when they were saved.
 import contextlib
 import fcntl
 import json
-import os
-import platform
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jax_ac import files
@@ -36,7 +28,6 @@ from jax_ac.types import Metrics, TrainState
 
 SCHEMA = 1
 CONFIG, LANES, CHECKPOINT, RESULTS, LOCK = "run.json", "lanes", "checkpoint", "results.nc", "lock"
-PACKAGES = ("jax_ac", "jax", "jaxlib", "flax", "optax", "gymnax", "numpy", "xarray", "orbax-checkpoint")
 
 
 class InUse(OSError, ValueError):
@@ -172,12 +163,18 @@ def at_work(path: Path) -> bool:
     return False
 
 
+def runs_in(path: Path) -> list[Path]:
+    """The folder of a run itself; of a sweep of several programs, such as ``num_envs=8``, those of its programs."""
+    programs = sorted(folder.parent for folder in path.glob(f"*=*/{CONFIG}"))
+    return programs if programs and not (path / CONFIG).exists() else [path]
+
+
 def discard(path: Path) -> None:
     """Takes ``run.json`` away again from a folder, and from those in it, if no lane has been saved in any of them."""
-    folders = [path, *(below.parent for below in path.glob(f"*/{CONFIG}"))]
+    folders = {path, *runs_in(path)}
     if any((folder / name).exists() for folder in folders for name in (LANES, CHECKPOINT)):
         return
-    for folder in reversed(folders):
+    for folder in folders:
         for name in (CONFIG, LOCK):
             (folder / name).unlink(missing_ok=True)
         if folder != path:
@@ -217,33 +214,3 @@ def read_records(path: Path, like: Records) -> list[Records]:
 def parts(path: Path) -> AbstractContextManager[list[Path]]:
     """The sealed folders that count, to be read: the last checkpoint, and all lanes that have ended; see `store.settled`."""
     return settled(path / CHECKPOINT, path / LANES)
-
-
-def circumstances() -> dict[str, Any]:
-    """When, with which versions, on what device, at which git commit, by which command."""
-    device = jax.local_devices()[0]
-    return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(sys.argv),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        "device": f"{jax.local_device_count()} x {device.platform}: {device.device_kind}",
-        "git_commit": _git_commit(),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _git_commit() -> str | None:
-    try:
-        command = ["git", "rev-parse", "HEAD"]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, cwd=os.getcwd())
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return result.stdout.strip()

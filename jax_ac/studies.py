@@ -155,19 +155,13 @@ def of(runs: Mapping[str, Trained], name: str) -> Study:
 def read(path: Path) -> Study:
     """The study in a folder: that of a run, or that of a sweep of several programs. Raises as `readings.read`."""
     name = path.resolve().name
-    return of({"" if folder == path else folder.name: readings.read(folder) for folder in folders(path)}, name)
+    return of({"" if folder == path else folder.name: readings.read(folder) for folder in run_folder.runs_in(path)}, name)
 
 
 def read_all(paths: Sequence[Path]) -> list[Study]:
     """The studies in these folders, told apart by name. Raises as `read`."""
     found = [read(path) for path in paths]
     return [renamed(study, name) for study, name in zip(found, distinct([study.name for study in found]), strict=True)]
-
-
-def folders(path: Path) -> list[Path]:
-    """The folder of a run itself, or those of a sweep's programs below it."""
-    below = sorted(folder.parent for folder in path.glob(f"*=*/{run_folder.CONFIG}"))
-    return below if below and not (path / run_folder.CONFIG).exists() else [path]
 
 
 def shown(number: float) -> str:

@@ -15,11 +15,9 @@ from typing import Any
 
 from jax_ac import run_folder, spending, store
 from jax_ac.report import Watch, page
-from jax_ac.studies import Study, read_all
+from jax_ac.studies import read_all
 
 HOST = "127.0.0.1"
-TRIES, PAUSE = 5, 0.2
-"""How often a folder is read whose parts are being replaced, and the seconds between."""
 
 
 class Watched:
@@ -54,7 +52,7 @@ class Watched:
             seen = self._look()
             if seen != self._seen:
                 try:
-                    self._page = page(_patiently(self.paths), Watch(seen, self.changed())).encode()
+                    self._page = page(read_all(self.paths), Watch(seen, self.changed())).encode()
                     self._tag = seen
                 except (ValueError, OSError):
                     if not self._page:
@@ -144,19 +142,9 @@ def serve(server: Server) -> None:
         server.server_close()
 
 
-def _patiently(paths: tuple[Path, ...]) -> list[Study]:
-    """All studies; again where a part was replaced meanwhile."""
-    for _ in range(TRIES - 1):
-        try:
-            return read_all(paths)
-        except OSError:
-            time.sleep(PAUSE)
-    return read_all(paths)
-
-
 def _parts(folder: Path) -> list[Path]:
     """What changes in a folder as its run goes on."""
-    runs = [folder, *sorted(below.parent for below in folder.glob(f"*/{run_folder.CONFIG}"))]
+    runs = run_folder.runs_in(folder)
     files = [run / name for run in runs for name in (run_folder.CONFIG, spending.FILE)]
     sealed = [part for run in runs for name in (run_folder.LANES, run_folder.CHECKPOINT)
               for part in store.sealed_folders(run / name)]  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 FLOORS = [
     {
         "batching",
+        "circumstances",
         "devices",
         "distributions",
         "errors",

@@ -43,7 +43,7 @@ def seen(keras, tmp_path_factory):
     def hammer():
         while not stop.is_set():
             try:
-                read.append(watching._patiently((folder,))[0].runs[0].marks.num_updates.sum())
+                read.append(studies.read_all((folder,))[0].runs[0].marks.num_updates.sum())
             except Exception as error:
                 failures.append(error)
 
@@ -208,7 +208,7 @@ def test_a_lane_that_ends_while_it_is_looked_for_is_not_lost(seen, tmp_path, mon
         return found
 
     monkeypatch.setattr(store, "sealed_folders", look)
-    (study,) = watching._patiently((copy,))
+    (study,) = studies.read_all((copy,))
     np.testing.assert_array_equal(study.runs[0].marks.num_updates, result.marks.num_updates)
     assert len(looks) > 2
 
