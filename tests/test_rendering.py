@@ -368,7 +368,10 @@ def test_bad_input_to_the_command_is_one_sentence(arguments, message, folder, ca
 
 
 def test_the_folder_of_a_sweep_or_of_nothing_is_one_sentence(folder, tmp_path, capsys):
-    assert command_line(folder.parent) == 2
-    assert f"is the folder of a sweep; name that of one of its programs: {folder}." in capsys.readouterr().err
+    program = tmp_path / "sweep" / "num_envs=8"
+    program.mkdir(parents=True)
+    (program / "run.json").touch()
+    assert command_line(program.parent) == 2
+    assert f"is the folder of a sweep; name that of one of its programs: {program}." in capsys.readouterr().err
     assert command_line(tmp_path) == 2
     assert "is not the folder of a run" in capsys.readouterr().err

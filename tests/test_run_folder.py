@@ -384,10 +384,10 @@ def test_only_a_folder_without_lanes_is_discarded(folder, tmp_path):
     run_folder.discard(folder)
     assert sorted(folder.rglob("*")) == before
     config = run_folder.read_config(folder)
-    for name in ("new", "new/one", "new/two"):
+    for name in ("new", "new/n=1", "new/n=2"):
         run_folder.create(tmp_path / name, config) if name != "new" else (tmp_path / name).mkdir()
     shutil.copytree(tmp_path / "new", tmp_path / "begun")
-    (tmp_path / "begun" / "two" / "lanes").mkdir()
+    (tmp_path / "begun" / "n=2" / "lanes").mkdir()
     run_folder.discard(tmp_path / "new")
     assert not list((tmp_path / "new").iterdir())
     run_folder.discard(tmp_path / "begun")
