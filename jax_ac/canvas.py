@@ -16,10 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
 from jax_ac import files
+from jax_ac.colors import OKABE_ITO
 from jax_ac.errors import unknown_name
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Colour-blind-safe: Okabe & Ito (2008)."""
+PALETTE = OKABE_ITO
+"""For a light ground."""
 
 ON_DARK = ("#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#F0E442", "#FFFFFF")
 """The same, for a dark ground: its blue and its black would not be seen."""

@@ -15,14 +15,15 @@ import numpy as np
 import plotly.graph_objects as go
 
 from jax_ac import lines
+from jax_ac.colors import OKABE_ITO
 from jax_ac.solving import kaplan_meier
 from jax_ac.studies import Cohort
 
 escape = partial(escape_html, quote=False)
 """Quotes stay: plotly would not read them, and puts no text into an attribute."""
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Colour-blind-safe: Okabe & Ito (2008), without black, which one of the themes would hide."""
+PALETTE = OKABE_ITO[:6]
+"""Without black, which one of the themes would hide."""
 
 GREY = "#8A8F98"
 COLOURED = len(PALETTE)
@@ -54,8 +55,7 @@ def solved(cohorts: Sequence[Cohort]) -> Chart:
     traces: list[go.Scatter] = []
     opacity = 0.18 if len(cohorts) < 3 else 0.08
     for rank, cohort in reversed(list(enumerate(cohorts[:COLOURED]))):
-        time, was_solved = cohort.times
-        curve, color = kaplan_meier(time, was_solved), PALETTE[rank]
+        curve, color = kaplan_meier(*cohort.times), PALETTE[rank]
         at, fraction = np.append(0.0, curve.time), 1 - np.append(1.0, curve.unsolved)
         low, high = 1 - np.append(1.0, curve.high), 1 - np.append(1.0, curve.low)
         known = ~np.isnan(low)
@@ -68,12 +68,12 @@ def solved(cohorts: Sequence[Cohort]) -> Chart:
         hover = f"{name(cohort)}<br>%{{y:.1%}} solved within %{{x:,}} episodes<extra></extra>"
         traces.append(line(fraction, x=at, line={"color": color, "width": 2.4, "shape": "hv"}, meta="fraction",
                             hovertemplate=hover, **common))  # fmt: skip
-        seen, counts = np.unique(time[~was_solved], return_counts=True)
-        if len(seen):
-            height = fraction[np.searchsorted(at, seen, side="right") - 1]
+        left = curve.censored > 0
+        if left.any():
             hover = "%{customdata} not solved when last seen, at %{x:,}<extra></extra>"
             marker = {"symbol": "line-ns", "size": 11, "line": {"width": 1.6, "color": color}}
-            traces.append(go.Scatter(x=seen, y=height, customdata=counts.tolist(), mode="markers", marker=marker,
+            traces.append(go.Scatter(x=curve.time[left], y=1 - curve.unsolved[left],
+                                     customdata=curve.censored[left].tolist(), mode="markers", marker=marker,
                                      hovertemplate=hover, meta="censored", **common))  # fmt: skip
     figure = go.Figure(traces, layout("episodes", "fraction of seeds solved"))
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%")

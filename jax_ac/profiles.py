@@ -3,7 +3,7 @@
 import numpy as np
 
 from jax_ac.intervals import RESAMPLES, Interval
-from jax_ac.samples import check_level
+from jax_ac.samples import check_level, gappy_row, row
 
 CHUNK = 2**24
 """Numbers that are resampled at once."""
@@ -27,12 +27,10 @@ def profile(
       Arrays ``[T]``. Of a single run there is no interval: NaN.
 
     Raises:
-      ValueError: if one is not a row of one or more numbers, all scores or a threshold are NaN, or the level is not
-        between 0 and 1.
+      ValueError: if one is not a row of one or more numbers, all scores or a threshold are NaN, the axis of the scores has
+        another name than ``seed``, or the level is not between 0 and 1.
     """
-    scores, thresholds = _row("scores", scores), _row("thresholds", thresholds)
-    if np.isnan(scores).all() or np.isnan(thresholds).any():
-        raise ValueError("profile takes thresholds without NaN, and scores of which at least one is a number.")
+    scores, thresholds = gappy_row("scores", scores), row("thresholds", thresholds)
     check_level(level)
     above = (scores[:, None] > thresholds).astype(float)  # [S, T]
     if len(scores) == 1:
@@ -42,10 +40,3 @@ def profile(
     bounds = [np.quantile(weights @ part / len(scores), [(1 - level) / 2, (1 + level) / 2], axis=0) for part in parts]
     low, high = np.concatenate(bounds, axis=1)
     return Interval(above.mean(axis=0), low, high)
-
-
-def _row(name: str, values: np.ndarray) -> np.ndarray:
-    values = np.asarray(values, float)
-    if values.ndim != 1 or not len(values):
-        raise ValueError(f"{name} must be a row of one or more numbers, got the shape {values.shape}.")
-    return values

@@ -18,6 +18,14 @@ def row(name: str, values: Any, *, least: int = 1) -> np.ndarray:
     return numbers
 
 
+def gappy_row(name: str, values: Any) -> np.ndarray:
+    """One number per run, ``[S]``, at least one of them not NaN, as floats. Raises ValueError as `row`."""
+    numbers = _over_seeds(name, values, ("seed",))
+    if numbers.ndim != 1 or np.isnan(numbers).all():
+        raise ValueError(f"{name} must be a row of one or more numbers, not all NaN, got the shape {numbers.shape}.")
+    return numbers
+
+
 def settings(name: str, values: Any, *, least: int = 1) -> np.ndarray:
     """One number per setting and run, ``[H, S]``, as floats; NaN where a run has none.
 

@@ -9,6 +9,7 @@ FLOORS = [
     {
         "batching",
         "circumstances",
+        "colors",
         "devices",
         "distributions",
         "errors",

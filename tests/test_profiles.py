@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import binom
 
 from jax_ac.profiles import profile
@@ -59,11 +60,16 @@ def test_a_run_without_a_score_is_above_nothing_and_one_run_has_no_interval():
         ([], [0.0], 0.95, r"scores must be a row .* \(0,\)"),
         ([[1.0]], [0.0], 0.95, r"scores must be a row .* \(1, 1\)"),
         ([1.0], [], 0.95, r"thresholds must be a row .* \(0,\)"),
-        ([np.nan, np.nan], [0.0], 0.95, "at least one is a number"),
-        ([1.0], [np.nan], 0.95, "thresholds without NaN"),
+        ([np.nan, np.nan], [0.0], 0.95, "not all NaN"),
+        ([1.0], [np.nan], 0.95, "thresholds must be a row .* none NaN"),
         ([1.0], [0.0], 1.0, "level must be between 0 and 1, got 1.0"),
     ],
 )
 def test_what_is_refused(scores, thresholds, level, words):
     with pytest.raises(ValueError, match=words):
         profile(np.array(scores), np.array(thresholds), level=level)
+
+
+def test_the_axis_of_the_scores_is_that_of_the_seeds():
+    with pytest.raises(ValueError, match="scores must have the axes seed, got update"):
+        profile(xr.DataArray([1.0, 2.0], dims="update"), np.array([0.0]))

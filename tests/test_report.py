@@ -228,10 +228,10 @@ def test_several_runs_are_compared():
 
 
 def _ends(*runs):
+    """The last lane of each diverged: it counts as the worst of its run."""
     ends = [run.marks.running_return.astype(float).copy() for run in runs]
-    worst = min(values.min() for values in ends)
     for values in ends:
-        values[-1] = worst
+        values[-1] = values.min()
     return ends
 
 

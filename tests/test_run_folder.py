@@ -391,7 +391,7 @@ def test_only_a_folder_without_lanes_is_discarded(folder, tmp_path):
     run_folder.discard(tmp_path / "new")
     assert not list((tmp_path / "new").iterdir())
     run_folder.discard(tmp_path / "begun")
-    assert {path.name for path in (tmp_path / "begun").iterdir()} == {"one", "two"}
+    assert {path.name for path in (tmp_path / "begun").iterdir()} == {"n=1", "n=2"}
 
 
 def test_a_folder_that_is_removed_meanwhile(folder, keras):
