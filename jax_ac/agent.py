@@ -14,7 +14,6 @@ from jax_ac.checks import check_hyperparams
 from jax_ac.evaluation import Evaluation, check_limits, choose, env_and_policy, evaluate
 from jax_ac.exporting import NumpyPolicy, batch_shape, numpy_policy, stablehlo
 from jax_ac.hyperparams import or_defaults
-from jax_ac.pictures import Draw
 from jax_ac.policies import repeat_memory
 from jax_ac.protocols import Algorithm, Policy, check_algorithm
 from jax_ac.rendering import animate
@@ -85,19 +84,14 @@ class Agent(NamedTuple):
         limits = check_limits(self.algorithm, num_episodes, max_steps)
         return _evaluate(self.algorithm, self.params, self.moments, self.hyperparams, key, limits[0], greedy, limits[1])
 
-    def render(
-        self,
-        path: str | Path,
-        *,
-        seed: int = 0,
-        max_steps: int | None = None,
-        greedy: bool = False,
-        draw: Draw | None = None,
-        fps: float | None = None,
-    ) -> Path:
-        """Plays an episode in its environment and writes it as a GIF or MP4; see `rendering.animate`. Returns the path."""
-        agents = {f"seed {self.seed}": self}
-        return animate(agents, path, seed=seed, max_steps=max_steps, greedy=greedy, draw=draw, fps=fps)
+    def render(self, path: str | Path, **options: Any) -> Path:
+        """Plays an episode in its environment and writes it as a GIF or MP4. Returns the path.
+
+        Args:
+          path: ends in .gif or .mp4; what is there is replaced.
+          options: of `rendering.animate`, such as ``greedy=True``; it raises what that does.
+        """
+        return animate({f"seed {self.seed}": self}, path, **options)
 
     def save(self, path: str | Path) -> None:
         """Writes it to one file, whole or not at all; see `agent_file` for the format.
