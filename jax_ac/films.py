@@ -13,14 +13,14 @@ EARLY, MOST = 10, 100
 
 
 class Film(NamedTuple):
-    """A GIF, and what it shows in words."""
+    """A GIF, and what it shows in words; or None, and why it cannot be shown."""
 
-    gif: bytes
+    gif: bytes | None
     text: str
 
 
 def film(study: Study) -> Film | None:
-    """The median seed of the best setting, early and late; None where it has not ended, or cannot be shown.
+    """The median seed of the best setting, early and late; None where it has not ended.
 
     It cannot be shown where the agent cannot be made from disk, the environment has no picture, or a package is missing.
     """
@@ -36,8 +36,8 @@ def film(study: Study) -> Film | None:
         early = min(last // EARLY, MOST)
         agents = {f"update {update:,}": result.agent(seed, setting, update) for update in (early, last)}
         gif = rendering.gif(rendering.play(agents))
-    except (ValueError, ImportError):
-        return None
+    except (ValueError, ImportError) as error:
+        return Film(None, f"Not shown: {error}")
     of = f" of {cohort.setting_in_words}" if cohort.values else ""
     return Film(gif, f"Seed {seed}, the median{of}: after {early:,} updates, and after {last:,}, its last.")
 

@@ -175,10 +175,14 @@ def film_views(studies: Sequence[Study]) -> list[Section]:
     """The agent of the median seed of each study, where it can be shown."""
     shots = [(number, study, films.film(study)) for number, study in enumerate(studies) if study.begun]
     return [
-        Section(f"film-{number}", f"The agent of {study.name}", shot.text, image=base64.b64encode(shot.gif).decode())
+        Section(f"film-{number}", f"The agent of {study.name}", shot.text, image=_image(shot.gif))
         for number, study, shot in shots
         if shot
     ]
+
+
+def _image(gif: bytes | None) -> str | None:
+    return None if gif is None else base64.b64encode(gif).decode()
 
 
 def cost_view(studies: Sequence[Study]) -> Section:

@@ -129,10 +129,13 @@ def test_the_median_seed_is_filmed_early_and_late(trained):
     assert f"data:image/gif;base64,{base64.b64encode(film.gif).decode()}" in report.page([study])
 
 
-def test_what_cannot_be_filmed_is_left_out():
+def test_what_cannot_be_filmed_says_why():
     run = made()
     study = studies.of({"": run}, "demo")  # it is in no folder: there are no agents
-    assert films.film(study) is None
+    film = films.film(study)
+    assert film.gif is None
+    assert film.text.startswith("Not shown: a run without a folder")
+    assert film.text in report.page([study])
     solved = run.marks.solved_update >= 0
     order = [*np.flatnonzero(solved)[np.argsort(run.marks.solved_episode[solved], kind="stable")]]
     assert len(order) > 6
