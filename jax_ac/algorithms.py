@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from jax_ac import moments, tree
 from jax_ac.accounts import finish_episodes, report
+from jax_ac.batching import lane_by_lane
 from jax_ac.checks import check_hyperparams, check_positive
 from jax_ac.doors import check_env, check_function, check_network, check_part
 from jax_ac.hyperparams import env_numbers, with_env
@@ -15,7 +16,7 @@ from jax_ac.numerics import all_finite
 from jax_ac.policies import init_params, make_policy, replay
 from jax_ac.protocols import Advantage, Algorithm, Annealing, Loss, Network, Optimizer, Policy, RecurrentNetwork, Rollout
 from jax_ac.types import Box, Env, Estimate, Examples, Experience, LossParts, Metrics, PyTree, TrainState
-from jax_ac.update import Improve, gradient_steps
+from jax_ac.update import Improve, Improved, gradient_steps
 
 ACTING_STREAM = 2**32 - 1
 """What is folded into a lane's key to begin acting: no update has this index."""
@@ -163,15 +164,8 @@ def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> 
     trajectory = experience.trajectory._replace(reward=experience.trajectory.reward * env.reward_scale)
     estimate = parts.advantage(trajectory, hyperparams)
     examples = _examples(parts, experience._replace(trajectory=trajectory), estimate, state.moments)
-    improved = parts.improve.step(
-        key_improving,
-        partial(_loss, parts),
-        parts.optimizer(hyperparams),
-        state.params,
-        state.opt_state,
-        examples,
-        hyperparams,
-    )
+    improve = lane_by_lane(partial(_improve, parts))
+    improved = improve(state.frozen, key_improving, state.params, state.opt_state, examples, hyperparams)
     advanced = finish_episodes(state, experience, parts.env.solved_at)
     advanced = advanced._replace(
         params=improved.params,
@@ -191,6 +185,21 @@ def _step(parts: Parts, key: jax.Array, state: TrainState, hyperparams: Any) -> 
         frozen=next_state.frozen | newly_diverged,
     )
     return next_state, tree.select(state.frozen, tree.blank(metrics), metrics)
+
+
+def _improve(
+    parts: Parts, frozen: jax.Array, key: jax.Array, params: PyTree, opt_state: PyTree, examples: Examples, hyperparams: Any
+) -> Improved:
+    """Gradient steps; none where `frozen`, which saves their time where lanes are computed one after another."""
+
+    def step() -> Improved:
+        optimizer = parts.optimizer(hyperparams)
+        return parts.improve.step(key, partial(_loss, parts), optimizer, params, opt_state, examples, hyperparams)
+
+    def stand_still() -> Improved:
+        return tree.blank(jax.eval_shape(step))._replace(params=params, opt_state=opt_state)
+
+    return jax.lax.cond(frozen, stand_still, step)
 
 
 def _env(parts: Parts, hyperparams: Any) -> Env:
@@ -227,7 +236,7 @@ def _loss(parts: Parts, params: PyTree, examples: Examples, hyperparams: Any) ->
     steps, estimate = examples.steps, examples.estimate
     if isinstance(parts.network, RecurrentNetwork):
         steps, estimate = tree.swap_time((steps, estimate))
-    distribution, value = replay(parts.network, params, steps.obs, examples.memory, steps.first)
+    distribution, value = replay(make_policy(parts.network, params), steps.obs, examples.memory, steps.first)
     if isinstance(parts.network, RecurrentNetwork):
         distribution, value, steps, estimate = tree.flatten_time((distribution, value, steps, estimate))
     loss, loss_parts = parts.loss(distribution, value, steps, estimate, hyperparams)

@@ -45,24 +45,21 @@ def make_policy(network: Network | RecurrentNetwork, params: PyTree) -> Policy:
     return Policy((), act_without)
 
 
-def replay(
-    network: Network | RecurrentNetwork, params: PyTree, obs: jax.Array, memory: PyTree, first: jax.Array
-) -> tuple[Distribution, jax.Array]:
-    """What the network says, with these parameters, along whole sequences.
+def replay(policy: Policy, obs: jax.Array, memory: PyTree, first: jax.Array) -> tuple[Distribution, jax.Array]:
+    """What a policy says along whole sequences.
 
     Args:
-      network: with or without a memory.
-      params: its parameters.
-      obs: ``[T, N, ...]``, or ``[B, ...]`` for a network without memory.
+      policy: with or without a memory.
+      obs: ``[T, N, ...]``, or ``[B, ...]`` for a policy without memory.
       memory: at the first step, ``[N, ...]``.
       first: where the memory begins anew, as `obs` without the observation's axes.
 
     Returns:
       The distribution and the value, with the leading axes of `obs`.
     """
-    if not isinstance(network, RecurrentNetwork):
-        return network.apply(params, obs)
-    policy = make_policy(network, params)
+    if not jax.tree.leaves(policy.initial_memory):
+        distribution, value, _ = policy.act(obs, memory, first)
+        return distribution, value
 
     def step(memory: PyTree, inputs: Any):
         distribution, value, memory = policy.act(inputs[0], memory, inputs[1])

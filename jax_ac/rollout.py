@@ -1,16 +1,27 @@
-"""Rollouts: a policy acts in environments under `lax.scan` and leaves a trajectory."""
+"""Rollouts: a policy acts in environments under `lax.scan` and leaves a trajectory.
 
+Inside the scan is only what the next step needs; what the policy says of a step (log π, v) is asked afterwards, of all steps
+at once.
+"""
+
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jax_ac import tree
 from jax_ac.checks import check_positive
-from jax_ac.policies import repeat_memory
+from jax_ac.policies import repeat_memory, replay
 from jax_ac.protocols import Policy, Rollout
 from jax_ac.types import Ends, Env, Experience, PyTree, Transition
+
+AHEAD_BYTES = 256
+"""Up to this size of an observation with its state, the resets of a rollout are drawn at once, one per step and environment.
+
+Few are used, but a random number is far cheaper to draw among many than alone (`experiments/benchmark`).
+"""
 
 
 def episodes(num_episodes: int = 1) -> Rollout:
@@ -46,30 +57,34 @@ def _play(num_episodes: int, key: jax.Array, env: Env, policy: Policy, acting: t
     def step(carry, inputs):
         obs, state, memory, alive, first = carry
         noise, key_env = inputs
-        distribution, value, next_memory = policy.act(obs, memory, first)
+        distribution, _, next_memory = policy.act(obs, memory, first)
         action = distribution.sample_from(noise)
         stepped = jax.vmap(env.transition)(jax.random.split(key_env, num_episodes), state, action)
         next_obs, next_state, reward, terminated, truncated = stepped
-        transition = Transition(
-            obs=obs,
-            action=action,
-            log_prob=distribution.log_prob(action),
-            value=value,
-            next_value=value,  # shifted below
-            reward=jnp.where(alive, reward, 0.0),
-            terminated=terminated & alive,
-            truncated=truncated & alive,
-            first=first,
-            mask=alive,
-        )
         goes_on = (next_obs, next_state, next_memory)
-        obs, state, memory = tree.select(alive, goes_on, (obs, state, memory))
-        return (obs, state, memory, alive & ~(terminated | truncated), jnp.zeros_like(first)), transition
+        kept = tree.select(alive, goes_on, (obs, state, memory))
+        return (*kept, alive & ~(terminated | truncated), jnp.zeros_like(first)), (
+            obs, action, reward, terminated, truncated, alive,
+        )  # fmt: skip
 
     start = (obs, state, memory, alive, alive)
-    end, trajectory = jax.lax.scan(step, start, (noise, jax.random.split(key_env, env.max_steps)))
+    end, played = jax.lax.scan(step, start, (noise, jax.random.split(key_env, env.max_steps)))
+    obs, action, reward, terminated, truncated, mask = played
+    first = jnp.zeros_like(mask).at[0].set(True)
+    distribution, value = replay(policy, obs, memory, first)
     _, last_value, _ = policy.act(end[0], end[2], end[4])
-    trajectory = trajectory._replace(next_value=jnp.concatenate([trajectory.value[1:], last_value[None]]))
+    trajectory = Transition(
+        obs=obs,
+        action=action,
+        log_prob=distribution.log_prob(action),
+        value=value,
+        next_value=jnp.concatenate([value[1:], last_value[None]]),
+        reward=jnp.where(mask, reward, 0.0),
+        terminated=terminated & mask,
+        truncated=truncated & mask,
+        first=first,
+        mask=mask,
+    )
     return acting, Experience(trajectory, memory, _whole_episodes(trajectory))
 
 
@@ -128,41 +143,58 @@ def _continue(num_steps: int, key: jax.Array, env: Env, policy: Policy, acting: 
     num_envs = len(acting.first)
     key_action, key_env = jax.random.split(key)
     noise = jax.eval_shape(policy.act, acting.obs, acting.memory, acting.first)[0].noise(key_action, (num_steps,))
-    step_keys = jax.random.split(key_env, (num_steps, num_envs))
+    step_keys, reset_keys = _two_each(jax.random.split(key_env, (num_steps, num_envs)))
+    begin = jax.vmap(env.reset)
+    if _is_small(env.reset):
+        resets, begin = jax.vmap(begin)(reset_keys), lambda drawn: drawn
+    else:
+        resets = reset_keys
     num_slots = 1 + (num_steps - 1) // env.truncation_gap
     slots = jax.tree.map(lambda leaf: jnp.zeros((num_slots, *leaf.shape), leaf.dtype), (acting.obs, acting.memory))
     finals = Finals(slots[0], slots[1], jnp.zeros(num_envs, jnp.int32))
-    step = partial(_step, env, policy)
-    (end, finals), (trajectory, ends) = jax.lax.scan(step, (acting, finals), (noise, step_keys))
-    trajectory = trajectory._replace(next_value=_next_values(policy, trajectory, end, finals))
+    step = partial(_step, env, policy, begin)
+    (end, finals), (played, ends) = jax.lax.scan(step, (acting, finals), (noise, step_keys, resets))
+    trajectory = _judged(policy, played, (acting, end, finals), ends)
     ends = jax.tree.map(lambda leaf: leaf.reshape(-1), ends)  # [T N], in order of time
     ends = ends._replace(env_step=jnp.arange(1, num_steps * num_envs + 1, dtype=jnp.int32))
     return end, Experience(trajectory, acting.memory, ends)
 
 
-def _step(env: Env, policy: Policy, carry: tuple[Acting, Finals], inputs: tuple[jax.Array, jax.Array]):
-    """One step of all environments: ``carry, (noise, keys) -> carry, (transition, ends)``."""
+def _two_each(keys: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Two keys from each, both ``[T, N]``."""
+    pairs = jax.vmap(jax.vmap(jax.random.split))(keys)
+    return pairs[:, :, 0], pairs[:, :, 1]
+
+
+def _is_small(reset: Callable) -> bool:
+    """Whether what an episode begins with takes at most `AHEAD_BYTES`."""
+    begun = jax.eval_shape(reset, jax.eval_shape(lambda: jax.random.key(0)))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(begun)) <= AHEAD_BYTES
+
+
+class Played(NamedTuple):
+    """What happened in a step, without the policy's opinion of it: fields of `Transition`."""
+
+    obs: jax.Array
+    action: jax.Array
+    reward: jax.Array
+    terminated: jax.Array
+    truncated: jax.Array
+
+
+def _step(env: Env, policy: Policy, begin: Callable, carry: tuple[Acting, Finals], inputs: tuple[Any, jax.Array, Any]):
+    """One step of all environments: ``carry, (noise, keys, resets) -> carry, (played, ends)``."""
     acting, finals = carry
-    noise, keys = inputs
-    distribution, value, memory = policy.act(acting.obs, acting.memory, acting.first)
+    noise, keys, resets = inputs
+    distribution, _, memory = policy.act(acting.obs, acting.memory, acting.first)
     action = distribution.sample_from(noise)
-    stepped = jax.vmap(env.step)(keys, acting.env_state, action)
-    obs, env_state, reward, terminated, truncated, final_obs = stepped
+    stepped = jax.vmap(env.transition)(keys, acting.env_state, action)
+    final_obs, env_state, reward, terminated, truncated = stepped
     truncated = truncated & ~terminated
     ended = terminated | truncated
+    obs, env_state = tree.select(ended, begin(resets), (final_obs, env_state))
     episode_return, episode_length = acting.episode_return + reward, acting.episode_length + 1
-    transition = Transition(
-        obs=acting.obs,
-        action=action,
-        log_prob=distribution.log_prob(action),
-        value=value,
-        next_value=value,  # replaced by `_next_values`
-        reward=reward,
-        terminated=terminated,
-        truncated=truncated,
-        first=acting.first,
-        mask=jnp.ones_like(ended),
-    )
+    played = Played(acting.obs, action, reward, terminated, truncated)
     ends = Ends(ended, episode_return, episode_length, episode_length)
     acting = Acting(
         env_state=env_state,
@@ -172,16 +204,34 @@ def _step(env: Env, policy: Policy, carry: tuple[Acting, Finals], inputs: tuple[
         episode_return=jnp.where(ended, 0.0, episode_return),
         episode_length=jnp.where(ended, 0, episode_length),
     )
-    return (acting, finals.add(truncated, final_obs, memory)), (transition, ends)
+    return (acting, finals.add(truncated, final_obs, memory)), (played, ends)
 
 
-def _next_values(policy: Policy, trajectory: Transition, end: Acting, finals: Finals) -> jax.Array:
-    """v(sₜ₊₁), ``[T, N]``: the next step's value, but that of the final observation where truncated."""
+def _judged(policy: Policy, played: Played, around: tuple[Acting, Acting, Finals], ends: Ends) -> Transition:
+    """The trajectory, with what the policy that played it says of all its steps at once.
+
+    `around`: where the rollout began and ended, and the final observations.
+    """
+    start, end, finals = around
+    first = jnp.concatenate([start.first[None], ends.ended[:-1]])
+    distribution, value = replay(policy, played.obs, start.memory, first)
     _, last_value, _ = policy.act(end.obs, end.memory, end.first)
-    following = jnp.concatenate([trajectory.value[1:], last_value[None]])
+    following = jnp.concatenate([value[1:], last_value[None]])
+    return Transition(
+        log_prob=distribution.log_prob(played.action),
+        value=value,
+        next_value=_next_values(policy, following, played.truncated, finals),
+        first=first,
+        mask=jnp.ones_like(first),
+        **played._asdict(),
+    )
+
+
+def _next_values(policy: Policy, following: jax.Array, truncated: jax.Array, finals: Finals) -> jax.Array:
+    """v(sₜ₊₁), ``[T, N]``: the value `following` at the next step, but that of the final observation where truncated."""
     num_slots, num_envs = finals.obs.shape[:2]
     flat_obs, flat_memory = tree.flatten_time((finals.obs, finals.memory))
     _, values, _ = policy.act(flat_obs, flat_memory, jnp.zeros(num_slots * num_envs, bool))
-    slot = jnp.maximum(jnp.cumsum(trajectory.truncated, axis=0) - 1, 0)  # [T, N]
+    slot = jnp.maximum(jnp.cumsum(truncated, axis=0) - 1, 0)  # [T, N]
     at_truncation = jnp.take_along_axis(values.reshape(num_slots, num_envs), slot, axis=0)
-    return jnp.where(trajectory.truncated, at_truncation, following)
+    return jnp.where(truncated, at_truncation, following)

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import optax
 
 from jax_ac import tree
-from jax_ac.batching import lane_by_lane
 from jax_ac.checks import check_positive
 from jax_ac.numerics import safe_sqrt
 from jax_ac.types import Examples, PyTree
@@ -49,11 +48,14 @@ def gradient_step(
     optimizer: optax.GradientTransformation,
     *data: PyTree,
 ) -> Improved:
-    """θ' = θ + optimizer(∇ loss(θ, data)), for a loss that returns (scalar, what to report).
+    """θ' = θ + optimizer(∇ loss(θ, data)), for a loss that returns (scalar, what to report)."""
+    (value, parts), grads = jax.value_and_grad(loss, has_aux=True)(params, *data)
+    return _moved(params, opt_state, optimizer, grads, value, parts)
 
-    `loss` must not close over arrays; whatever it reads comes in `data`.
-    """
-    (value, parts), grads = lane_by_lane(jax.value_and_grad(loss, has_aux=True))(params, *data)
+
+def _moved(
+    params: PyTree, opt_state: PyTree, optimizer: optax.GradientTransformation, grads: PyTree, value: jax.Array, parts: Any
+) -> Improved:
     updates, opt_state = optimizer.update(grads, opt_state, params)
     return Improved(optax.apply_updates(params, updates), opt_state, value, parts, optax.tree.norm(grads))
 
@@ -130,8 +132,7 @@ def _trace_step(
         direction = jax.tree.map(lambda z: jnp.mean(tree.scale(td_error, z), axis=0), trace)
         return trace, direction, jax.tree.map(jnp.mean, (values, parts))
 
-    results = lane_by_lane(traced_gradient)(params, opt_state.trace, examples, hyperparams)
-    trace, direction, (value, parts) = results
+    trace, direction, (value, parts) = traced_gradient(params, opt_state.trace, examples, hyperparams)
     updates, inner = optimizer.update(direction, opt_state.opt_state, params)
     params = optax.apply_updates(params, updates)
     return Improved(params, Traced(inner, trace), value, parts, optax.tree.norm(direction))
