@@ -14,7 +14,7 @@ def safe_sqrt(x: jax.Array) -> jax.Array:
 
 def all_finite(values: PyTree) -> jax.Array:
     """Whether every number in every leaf is finite: a bool scalar."""
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(values)]))
+    return jnp.all(jnp.isfinite(jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(values)])))
 
 
 def orthonormal_rows(matrix: jax.Array) -> jax.Array:

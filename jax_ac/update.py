@@ -50,12 +50,6 @@ def gradient_step(
 ) -> Improved:
     """θ' = θ + optimizer(∇ loss(θ, data)), for a loss that returns (scalar, what to report)."""
     (value, parts), grads = jax.value_and_grad(loss, has_aux=True)(params, *data)
-    return _moved(params, opt_state, optimizer, grads, value, parts)
-
-
-def _moved(
-    params: PyTree, opt_state: PyTree, optimizer: optax.GradientTransformation, grads: PyTree, value: jax.Array, parts: Any
-) -> Improved:
     updates, opt_state = optimizer.update(grads, opt_state, params)
     return Improved(optax.apply_updates(params, updates), opt_state, value, parts, optax.tree.norm(grads))
 
@@ -64,6 +58,8 @@ def gradient_steps(num_epochs: int = 1, num_minibatches: int = 1) -> Improve:
     """E epochs over the examples, each shuffled and cut into M minibatches, one gradient step per minibatch.
 
     With one of each it is one step on all examples. What is reported are means over the steps.
+
+    Raises ValueError or TypeError unless both are whole numbers of at least 1.
     """
     num_epochs = check_positive("num_epochs", num_epochs)
     num_minibatches = check_positive("num_minibatches", num_minibatches)
@@ -141,7 +137,7 @@ def _trace_step(
 def clipped_adam(hyperparams: Any, eps: Any = 1e-8) -> optax.GradientTransformation:
     """Adam (Kingma & Ba 2015) after clipping the gradient's global norm; reads `learning_rate` and `max_grad_norm`."""
     adam = optax.adam(hyperparams.learning_rate, eps=eps)
-    return optax.chain(optax.clip_by_global_norm(hyperparams.max_grad_norm), adam)
+    return optax.flatten(optax.chain(optax.clip_by_global_norm(hyperparams.max_grad_norm), adam))
 
 
 def clipped_rmsprop(hyperparams: Any) -> optax.GradientTransformation:
@@ -151,7 +147,7 @@ def clipped_rmsprop(hyperparams: Any) -> optax.GradientTransformation:
     """
     h = hyperparams
     rmsprop = optax.rmsprop(h.learning_rate, decay=h.second_moment_decay, eps=h.eps, eps_in_sqrt=False)
-    return optax.chain(optax.clip_by_global_norm(h.max_grad_norm), rmsprop)
+    return optax.flatten(optax.chain(optax.clip_by_global_norm(h.max_grad_norm), rmsprop))
 
 
 def keras_adam(learning_rate: Any, b1: Any, b2: Any, eps: Any) -> optax.GradientTransformation:
@@ -176,4 +172,4 @@ def keras_adam(learning_rate: Any, b1: Any, b2: Any, eps: Any) -> optax.Gradient
         updates = jax.tree.map(lambda m, v: -step_size * m / (safe_sqrt(v) + eps), mu, nu)
         return updates, optax.ScaleByAdamState(count=count, mu=mu, nu=nu)
 
-    return optax.GradientTransformation(init, update)
+    return optax.flatten(optax.GradientTransformation(init, update))
