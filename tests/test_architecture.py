@@ -30,6 +30,7 @@ FLOORS = [
         "hyperparams",
         "intervals",
         "numerics",
+        "program_cache",
         "protocols",
         "spending",
         "store",
