@@ -93,7 +93,7 @@ def speed_table(points: "list[Point]") -> "Table":
         rows.add_column(name, justify="left" if name == "algorithm" else "right", no_wrap=True)
     for point in points:
         updates, steps, each = point.updates_per_second, point.steps_per_second, point.microseconds
-        shown = (f"{_number(updates.median)} ({_number(updates.low)} to {_number(updates.high)})",
+        shown = (f"{_number(updates.median)} ({_number(updates.low)}-{_number(updates.high)})",
                  _number(steps.median), _number(each.median))  # fmt: skip
         rows.add_row(point.name, f"{point.lanes:,}", str(point.devices), *shown)
     return rows
@@ -127,7 +127,7 @@ def _table(title: str) -> "Table":
     from rich import box
     from rich.table import Table
 
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
 
 
 def _number(value: float) -> str:
