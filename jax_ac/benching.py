@@ -89,7 +89,7 @@ def programs_table(points: "list[Point]") -> "Table":
 def speed_table(points: "list[Point]") -> "Table":
     """What was trained in a second, all lanes together: the median of the repetitions, and their range."""
     rows = _table(f"training, median and range of {len(points[0].repetitions)} repetitions in turns")
-    for name in ("algorithm", "lanes", "devices", "updates/s", "steps/s", "us/update"):
+    for name in ("algorithm", "lanes", "devices", "updates/s", "steps/s", "us each"):
         rows.add_column(name, justify="left" if name == "algorithm" else "right", no_wrap=True)
     for point in points:
         updates, steps, each = point.updates_per_second, point.steps_per_second, point.microseconds
