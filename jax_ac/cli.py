@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import tyro
 
 from jax_ac import interruption
+from jax_ac.bench_command import Bench, checked_bench
 from jax_ac.commands import BadInput, Common, Sweep, Train, checked_sweep, checked_train
 from jax_ac.errors import unknown_name
 from jax_ac.folder_commands import Render, Report, Resume
@@ -23,6 +24,7 @@ COMMANDS: Any = (
     | Annotated[Resume, tyro.conf.subcommand("resume")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Render, tyro.conf.subcommand("render")]
+    | Annotated[Bench, tyro.conf.subcommand("bench")]
 )
 
 
@@ -46,7 +48,12 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
 
 
-def _run(command: Train | Sweep | Resume | Render | Report) -> int:
+def _run(command: Train | Sweep | Resume | Render | Report | Bench) -> int:
+    if isinstance(command, Bench):
+        measured = checked_bench(command)
+        from jax_ac.benching import bench
+
+        return bench(command, measured)
     if isinstance(command, Report):
         from jax_ac.reporting import report
 

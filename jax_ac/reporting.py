@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from jax_ac import program_cache
 from jax_ac.commands import checking
 from jax_ac.folder_commands import Report
 from jax_ac.trainer import use_devices
@@ -60,6 +61,7 @@ def _leave_devices() -> None:
     import jax
 
     jax.config.update("jax_platforms", "cpu")
+    program_cache.use()
 
 
 def default_file(paths: tuple[Path, ...]) -> Path:

@@ -20,6 +20,7 @@ import numpy as np
 from jax_ac import memory, tree
 from jax_ac.checks import check_positive
 from jax_ac.protocols import Algorithm
+from jax_ac.tracing import traced
 from jax_ac.types import PyTree, TrainState
 
 MOST_LANES = {"cpu": 16}
@@ -98,15 +99,20 @@ class Tiles(NamedTuple):
 
     def fingerprint(self) -> str:
         """A digest of what the program computes: the SHA-256 of its text in StableHLO, constants included."""
+        return hashlib.sha256(self.lowered(1).as_text().encode()).hexdigest()
+
+    def lowered(self, num_updates: int) -> jax.stages.Lowered:
+        """The program for the first device with so many updates a call, traced and not yet compiled."""
         states, slots = self.states()[0], self._split(self._idle())[0]
-        init, step = self.algorithm.init, self.algorithm.step
-        lowered = _advance_tile.lower(states, slots, init=init, step=step, num_updates=1)
-        return hashlib.sha256(lowered.as_text().encode()).hexdigest()
+        return _advance_tile.lower(states, slots, **self._program(), num_updates=num_updates)
 
     def _advance(self, states: TrainState, slots: Slots, device: Any = None) -> tuple[TrainState, PyTree]:
-        slots = jax.device_put(slots, device)
-        algorithm = self.algorithm
-        return _advance_tile(states, slots, init=algorithm.init, step=algorithm.step, num_updates=self.num_updates)
+        return _advance_tile(states, jax.device_put(slots, device), **self._program(), num_updates=self.num_updates)
+
+    def _program(self) -> dict[str, Any]:
+        """What `_advance_tile` is compiled for, but for the number of updates."""
+        leaves, structure = jax.tree.flatten(traced(self.algorithm).metrics)  # not traced again in each program
+        return {"init": self.algorithm.init, "step": self.algorithm.step, "metrics": (tuple(leaves), structure)}
 
     def _split(self, slots: Slots) -> list[Slots]:
         starts = range(0, self.num_slots, self.width)
@@ -151,13 +157,13 @@ def _unzip(results: list[tuple[TrainState, PyTree]]) -> tuple[tuple[TrainState, 
     return tuple(states for states, _ in results), tuple(metrics for _, metrics in results)
 
 
-@functools.partial(jax.jit, static_argnames=("init", "step", "num_updates"), donate_argnames="states")
-def _advance_tile(states: TrainState, slots: Any, *, init: Callable, step: Callable, num_updates: int):
+@functools.partial(jax.jit, static_argnames=("init", "step", "metrics", "num_updates"), donate_argnames="states")
+def _advance_tile(states: TrainState, slots: Any, *, init: Callable, step: Callable, metrics: tuple, num_updates: int):
     keys = jax.vmap(jax.random.key)(slots.seed)
     states = tree.select(slots.fresh, _init_lanes(init, slots.seed, slots.hyperparams), states)
     step_lanes = jax.vmap(functools.partial(_step_lane, step))
-    _, metrics = jax.eval_shape(step_lanes, keys, states, slots.hyperparams, slots.limit)
-    buffer = tree.blank(jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_updates, *leaf.shape), leaf.dtype), metrics))
+    rows = [jax.ShapeDtypeStruct((num_updates, *slots.seed.shape, *leaf.shape), leaf.dtype) for leaf in metrics[0]]
+    buffer = tree.blank(jax.tree.unflatten(metrics[1], rows))
 
     def busy(carry):
         index, states, _ = carry

@@ -81,10 +81,12 @@ def finish(result: "Result", title: str) -> int:
 
 
 def use_devices() -> None:
-    """Makes JAX find its devices, every core among them. Raises ValueError if there are none."""
+    """Makes JAX find its devices, every core among them, and keep what it compiles. Raises ValueError if there are none."""
+    from jax_ac import program_cache
     from jax_ac.devices import use_all_cores
 
     use_all_cores()
+    program_cache.use()
     import jax
 
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 os.environ["NPROC"] = "1"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1.0")  # JAX's own, whatever the command line chooses
 
 import jax
 

@@ -243,7 +243,7 @@ BAD = [
     (["train", "--out", "n" * 300], "cannot write to the folder nnn"),
     (["train", "--out", "full"], "the folder full is not empty"),
     (["train", "--out", "/proc/jax_ac"], "cannot write to the folder /proc/jax_ac"),
-    (["trian"], "Expected one of {train, sweep, resume, report, render}"),
+    (["trian"], "Expected one of {train, sweep, resume, report, render, bench}"),
     (["train", "--env-param", "lenght=1"], "unknown parameter of CartPole-v0 'lenght'; did you mean 'length'"),
     (["train", "--env-param", "length"], "--env-param takes name=value, got 'length'"),
     (["train", "--num-envs", "4"], "keras has no num_envs; it has no argument of this kind"),

@@ -18,6 +18,7 @@ import tyro
 
 import jax_ac
 from jax_ac import cli
+from jax_ac.bench_command import Bench, checked_bench
 from jax_ac.commands import Sweep, Train, checked_sweep, checked_train
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -72,6 +73,8 @@ def test_commands_can_be_typed(arguments):
         checked_train(command)
     elif isinstance(command, Sweep):
         checked_sweep(command)
+    elif isinstance(command, Bench):
+        checked_bench(command)
 
 
 def help_of_the_command() -> str:
