@@ -95,9 +95,10 @@ def dense(x: Features, weights: tuple[jax.Array, jax.Array]) -> Features:
     batch = x.last().shape[:-1]
     if math.prod(batch) == 1:
         return _single(x, batch, kernel, bias)
+    ones = (1,) * len(batch)
     if x.axis == -1:
-        return Features(x.array @ kernel + bias, -1)
-    return Features(jnp.tensordot(kernel, x.array, axes=(0, 0)) + bias.reshape(-1, *(1 for _ in batch)), 0)
+        return Features(x.array @ kernel + bias.reshape(*ones, -1), -1)
+    return Features(jnp.tensordot(kernel, x.array, axes=(0, 0)) + bias.reshape(-1, *ones), 0)
 
 
 def _single(x: Features, batch: tuple[int, ...], kernel: jax.Array, bias: jax.Array) -> Features:

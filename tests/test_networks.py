@@ -1,6 +1,7 @@
 """Networks: layers, initialization, and what they compute, against NumPy and flax's own convolution."""
 
 import math
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -12,7 +13,8 @@ from scipy import stats
 import jax_ac
 from jax_ac import networks
 from jax_ac.distributions import Categorical, DiagonalGaussian
-from jax_ac.networks import ConvActorCritic, RecurrentActorCritic, SeparateActorCritic, SharedActorCritic, dense, orthogonal
+from jax_ac.layers import MANY, Features, dense, orthogonal
+from jax_ac.networks import ConvActorCritic, RecurrentActorCritic, SeparateActorCritic, SharedActorCritic
 from jax_ac.types import Box, Discrete
 
 REAL, TWO = Box((4,), -np.inf, np.inf), Discrete(2)
@@ -56,14 +58,29 @@ def test_forward_pass_against_numpy(params):
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 64])
-def test_dense_is_one_function_in_all_its_forms(size):
+@pytest.mark.parametrize("axis", [0, -1])
+def test_dense_is_one_function_in_all_its_forms(size, axis):
     x, kernel, bias = (
-        np.random.default_rng(size).normal(size=shape).astype(np.float32) for shape in [(7, 3, 2), (7, size), size]
+        np.random.default_rng(size).normal(size=shape).astype(np.float32) for shape in [(3, 2, 7), (7, size), size]
     )
-    expected = np.einsum("itn,io->otn", x, kernel) + bias[:, None, None]
-    np.testing.assert_allclose(dense(jnp.asarray(x), (kernel, bias)), expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(dense(jnp.asarray(x[:, :1, :1]), (kernel, bias)), expected[:, :1, :1], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(dense(jnp.asarray(x[:, 0, 0]), (kernel, bias)), expected[:, 0, 0], rtol=1e-4, atol=1e-5)
+    for batch in (x, x[:1, :1], x[0, 0]):
+        product = dense(Features(jnp.moveaxis(jnp.asarray(batch), -1, axis), axis), (jnp.asarray(kernel), jnp.asarray(bias)))
+        np.testing.assert_allclose(product.last(), batch @ kernel + bias, rtol=1e-4, atol=1e-5)
+        assert product.axis == axis
+        assert product.size == size
+
+
+@pytest.mark.parametrize("kind", [SharedActorCritic, SeparateActorCritic])
+@pytest.mark.parametrize("space", [TWO, Box((3,), -1.0, 1.0)])
+def test_a_batch_of_any_size_gets_what_single_observations_get(kind, space):
+    """Few observations, many, and one take other forms of the products."""
+    network = kind(REAL, space)
+    obs = jax.random.normal(jax.random.key(0), (2 * MANY, 4))
+    params = jax.tree.map(lambda leaf: leaf + 0.1, network.init(jax.random.key(1), obs[0]))
+    one_by_one = jax.lax.map(partial(network.apply, params), obs)
+    for batch in (obs, obs[: MANY - 1], obs[:3], obs.reshape(2, MANY, 4)):
+        said = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[batch.ndim - 1 :]), network.apply(params, batch))  # noqa: B023
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b[: len(a)], rtol=1e-4, atol=1e-5), said, one_by_one)
 
 
 @pytest.mark.parametrize("shape", [(4, 64), (64, 64), (64, 2), (64, 1), (1, 7)])

@@ -79,7 +79,7 @@ def test_acting_is_a_replay_episode_by_episode(recorded):
 def test_learning_sees_what_acting_saw(recorded):
     """And would not with another memory at the start, nor if it were never begun anew."""
     _, network, params, experience = recorded
-    again = jax.jit(partial(replay, network))
+    again = jax.jit(lambda params, *seen: replay(make_policy(network, params), *seen))
     for r in range(R):
         seen, memory = jax.tree.map(lambda leaf, r=r: leaf[r], (experience.trajectory, experience.memory))
         distribution, value = again(params, seen.obs, memory, seen.first)

@@ -1,0 +1,109 @@
+"""Pairs: ours and a peer at the same work, in turns, each a process of its own that stays warm between its turns."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).parent
+
+
+class Side(NamedTuple):
+    """One side of a pair: a worker (`serving`), started with these arguments in the environment of `peer`; None: ours.
+
+    With `copies` above 1 so many processes work at once, each with a part of the seeds of its own.
+    """
+
+    peer: str | None
+    script: str
+    arguments: tuple[str, ...]
+    copies: int = 1
+
+
+class Pair(NamedTuple):
+    """What is compared, and by how much ours should be faster, in environment steps per second."""
+
+    name: str
+    ours: Side
+    peer: Side
+    target: float
+
+
+class Turns(NamedTuple):
+    """What a side said: at its start, in each turn (one dict per copy), and at its end."""
+
+    start: dict
+    turns: list[list[dict]]
+    peak_bytes: int
+
+    def rates(self) -> list[float]:
+        """Environment steps per second of each turn, all copies together."""
+        return [sum(each["env_steps"] / each["seconds"] for each in turn) for turn in self.turns]
+
+
+class Worker:
+    """The running processes of a side."""
+
+    def __init__(self, side: Side, python_of: Callable[[str | None], str]):
+        commands = [
+            [python_of(side.peer), str(HERE / side.script), *side.arguments, *_first(side, copy)]
+            for copy in range(side.copies)
+        ]
+        self._running = [
+            subprocess.Popen(each, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            for each in commands
+        ]
+        self.start = next(iter([self._answer(process) for process in self._running]))
+        self.turns: list[list[dict]] = []
+
+    def go(self) -> None:
+        """One turn."""
+        for process in self._running:
+            print("go", file=process.stdin, flush=True)
+        self.turns.append([self._answer(process) for process in self._running])
+
+    def end(self) -> Turns:
+        """Ends the processes."""
+        peaks = []
+        for process in self._running:
+            assert process.stdin is not None
+            process.stdin.close()
+            peaks.append(self._answer(process)["peak_bytes"])
+            process.wait()
+        return Turns(self.start, self.turns, sum(peaks))
+
+    @staticmethod
+    def _answer(process: Any) -> dict:
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"a worker ended without an answer: {' '.join(process.args)}")
+        return json.loads(line)
+
+
+def compare(pair: Pair, repetitions: int, python_of: Callable[[str | None], str]) -> tuple[Turns, Turns]:
+    """Both sides in turns: ours, the peer, ours, ..."""
+    workers = [Worker(side, python_of) for side in (pair.ours, pair.peer)]
+    for repetition in range(repetitions):
+        for worker in workers:
+            worker.go()
+        print(f"{pair.name}: {repetition + 1} of {repetitions}", file=sys.stderr, flush=True)
+    ours, peer = (worker.end() for worker in workers)
+    return ours, peer
+
+
+def ratios(ours: Turns, peer: Turns) -> tuple[float, float, float]:
+    """How many times faster ours is, turn by turn: the median, the lowest, the highest."""
+    each = [mine / theirs for mine, theirs in zip(ours.rates(), peer.rates(), strict=True)]
+    return median(each), min(each), max(each)
+
+
+def spread(numbers: Sequence[float]) -> tuple[float, float, float]:
+    """The median, the lowest, the highest."""
+    return median(numbers), min(numbers), max(numbers)
+
+
+def _first(side: Side, copy: int) -> list[str]:
+    return ["--first", str(10_000 * copy)] if side.copies > 1 else []
