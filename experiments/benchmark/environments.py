@@ -85,7 +85,8 @@ def complaint(error: subprocess.CalledProcessError) -> str:
     """What a failed command said last, rather an error than a notice."""
     lines = [line for line in (error.stderr + error.stdout).splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
-    return (errors or lines or [f"{error.cmd[0]} failed without a word"])[-1].strip().rstrip(".") + "."
+    last = (errors or lines or ["it failed without a word"])[-1]
+    return last.removeprefix("ERROR: ").strip().rstrip(".") + "."
 
 
 def interpreter(home: Path) -> Path:
