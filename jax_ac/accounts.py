@@ -12,12 +12,13 @@ RUNNING_RETURN_RATE = 0.05
 
 def running_returns(start: jax.Array, ends: Ends) -> jax.Array:
     """The running return after each end: x ← 0.05 R + 0.95 x; where x is NaN, that is before any episode, x ← R. ``[E]``."""
-    nothing_yet = jnp.isnan(start) & (jnp.cumsum(ends.ended) == 1)
-    weight = jnp.where(nothing_yet, 1.0, RUNNING_RETURN_RATE) * ends.ended
+    first = jnp.where(jnp.any(ends.ended), jnp.argmax(ends.ended), len(ends.ended))
+    time = jnp.arange(len(ends.ended))
+    weight = jnp.where(jnp.isnan(start) & (time == first), 1.0, RUNNING_RETURN_RATE) * ends.ended
     increment = jnp.where(ends.ended, weight * ends.episode_return, 0.0)
     increment = increment.at[0].add(jnp.where(jnp.isnan(start), 0.0, (1 - weight[0]) * start))
     values = reverse_recurrence(1 - weight[::-1], increment[::-1])[::-1]
-    return jnp.where(jnp.isnan(start) & (jnp.cumsum(ends.ended) == 0), jnp.nan, values)
+    return jnp.where(jnp.isnan(start) & (time < first), jnp.nan, values)
 
 
 def finish_episodes(state: TrainState, experience: Experience, solved_at: float | None) -> TrainState:
@@ -27,13 +28,13 @@ def finish_episodes(state: TrainState, experience: Experience, solved_at: float 
     solves = ends.ended & (running > (jnp.inf if solved_at is None else solved_at))
     newly_solved = jnp.any(solves) & (state.solved_update < 0)
     first = jnp.argmax(solves)
-    ended = jnp.cumsum(ends.ended, dtype=jnp.int32)
+    before = jnp.sum(ends.ended & (jnp.arange(len(solves)) < first), dtype=jnp.int32)
     return state._replace(
-        num_episodes=state.num_episodes + ended[-1],
+        num_episodes=state.num_episodes + jnp.sum(ends.ended, dtype=jnp.int32),
         env_steps=state.env_steps + jnp.sum(experience.trajectory.mask, dtype=jnp.int32),
         running_return=running[-1],
         solved_update=jnp.where(newly_solved, state.num_updates, state.solved_update),
-        solved_episode=jnp.where(newly_solved, state.num_episodes + ended[first] - 1, state.solved_episode),
+        solved_episode=jnp.where(newly_solved, state.num_episodes + before, state.solved_episode),
         solved_step=jnp.where(newly_solved, state.env_steps + ends.env_step[first] - 1, state.solved_step),
     )
 

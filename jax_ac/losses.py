@@ -1,7 +1,7 @@
 """Losses: named pieces, element by element, and the assembled losses."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -92,10 +92,14 @@ def policy_gradient_loss(
     Returns:
       The scalar loss and its parts, means over steps.
     """
-    mask = batch.mask
-    policy_loss = jnp.mean(policy_gradient(distribution.log_prob(batch.action), estimate.advantage), where=mask)
-    value_loss = jnp.mean(0.5 * jnp.square(value - estimate.value_target), where=mask)
-    entropy = jnp.mean(distribution.entropy(), where=mask)
+    policy_loss, value_loss, entropy = _means(
+        batch.mask,
+        (
+            policy_gradient(distribution.log_prob(batch.action), estimate.advantage),
+            0.5 * jnp.square(value - estimate.value_target),
+            distribution.entropy(),
+        ),
+    )
     loss = policy_loss + hyperparams.vf_coef * value_loss - hyperparams.ent_coef * entropy
     return loss, LossParts(policy_loss, value_loss, entropy)
 
@@ -155,18 +159,20 @@ def ppo_loss(
     Returns:
       The scalar loss and its parts, means over steps.
     """
-    mask = batch.mask
     log_ratio = distribution.log_prob(batch.action) - batch.log_prob
     ratio = jnp.exp(log_ratio)
-    advantage = normalize(estimate.advantage, mask, epsilon=1e-8)
-    policy = jnp.mean(clipped_surrogate(ratio, advantage, hyperparams.clip_eps), where=mask)
-    critic = jnp.mean(value_loss(value, estimate.value_target, batch.value, hyperparams.clip_eps), where=mask)
-    entropy = jnp.mean(distribution.entropy(), where=mask)
+    advantage = normalize(estimate.advantage, batch.mask, epsilon=1e-8)
     parts = LossParts(
-        policy_loss=policy,
-        value_loss=critic,
-        entropy=entropy,
-        approx_kl=jnp.mean((ratio - 1) - log_ratio, where=mask),
-        clip_fraction=jnp.mean(jnp.abs(ratio - 1) > hyperparams.clip_eps, where=mask, dtype=jnp.float32),
+        policy_loss=clipped_surrogate(ratio, advantage, hyperparams.clip_eps),
+        value_loss=value_loss(value, estimate.value_target, batch.value, hyperparams.clip_eps),
+        entropy=distribution.entropy(),
+        approx_kl=(ratio - 1) - log_ratio,
+        clip_fraction=(jnp.abs(ratio - 1) > hyperparams.clip_eps).astype(jnp.float32),
     )
-    return policy + hyperparams.vf_coef * critic - hyperparams.ent_coef * entropy, parts
+    parts = LossParts(*_means(batch.mask, parts))
+    return parts.policy_loss + hyperparams.vf_coef * parts.value_loss - hyperparams.ent_coef * parts.entropy, parts
+
+
+def _means(mask: jax.Array, values: Sequence[jax.Array]) -> jax.Array:
+    """The mean of each, all ``[B]``, over the steps where `mask` is True: ``[number of values]``."""
+    return jnp.mean(jnp.stack(values), axis=1, where=mask[None])

@@ -28,6 +28,9 @@ MOST_LANES = {"cpu": 16}
 
 MANY = 256
 
+COMPILER_OPTIONS: dict[str, dict[str, Any]] = {"cpu": {"xla_backend_optimization_level": 1}}
+"""LLVM compiles a third faster at this level than at the one that XLA asks for, and the programs are as fast."""
+
 
 class Slots(NamedTuple):
     """Which lane each place of the tiles holds; leaves ``[L]``.
@@ -71,7 +74,7 @@ class Tiles(NamedTuple):
     def compile(self) -> tuple[tuple[TrainState, ...], tuple[PyTree, ...]]:
         """Compiles the program for all devices at once, by advancing idle places. Gives what `advance` gives."""
         states, slots = self.states(), self._split(self._idle())
-        jax.eval_shape(self._advance, states[0], slots[0])  # traced once, for all devices
+        self._jitted().trace(states[0], slots[0], **self._program(), num_updates=self.num_updates)  # once, for all devices
         with ThreadPoolExecutor(len(self.devices)) as pool:
             results = list(pool.map(self._advance, states, slots, self.devices))
         return _unzip(jax.block_until_ready(results))
@@ -104,10 +107,14 @@ class Tiles(NamedTuple):
     def lowered(self, num_updates: int) -> jax.stages.Lowered:
         """The program for the first device with so many updates a call, traced and not yet compiled."""
         states, slots = self.states()[0], self._split(self._idle())[0]
-        return _advance_tile.lower(states, slots, **self._program(), num_updates=num_updates)
+        return self._jitted().lower(states, slots, **self._program(), num_updates=num_updates)
 
     def _advance(self, states: TrainState, slots: Slots, device: Any = None) -> tuple[TrainState, PyTree]:
-        return _advance_tile(states, jax.device_put(slots, device), **self._program(), num_updates=self.num_updates)
+        program = self._jitted()
+        return program(states, jax.device_put(slots, device), **self._program(), num_updates=self.num_updates)
+
+    def _jitted(self) -> Any:
+        return _program_for(self.devices[0].platform)
 
     def _program(self) -> dict[str, Any]:
         """What `_advance_tile` is compiled for, but for the number of updates."""
@@ -157,7 +164,14 @@ def _unzip(results: list[tuple[TrainState, PyTree]]) -> tuple[tuple[TrainState, 
     return tuple(states for states, _ in results), tuple(metrics for _, metrics in results)
 
 
-@functools.partial(jax.jit, static_argnames=("init", "step", "metrics", "num_updates"), donate_argnames="states")
+@functools.cache
+def _program_for(platform: str) -> Any:
+    """`_advance_tile`, to be compiled for devices of a platform."""
+    static = ("init", "step", "metrics", "num_updates")
+    options = COMPILER_OPTIONS.get(platform)
+    return jax.jit(_advance_tile, static_argnames=static, donate_argnames="states", compiler_options=options)
+
+
 def _advance_tile(states: TrainState, slots: Any, *, init: Callable, step: Callable, metrics: tuple, num_updates: int):
     keys = jax.vmap(jax.random.key)(slots.seed)
     states = tree.select(slots.fresh, _init_lanes(init, slots.seed, slots.hyperparams), states)

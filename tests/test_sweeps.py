@@ -33,7 +33,7 @@ class Counted:
         env = jax_ac.make_env("CartPole-v1", **numbers)
         network = SeparateActorCritic(env.observation_space, env.action_space, hidden_sizes=(8,))
         plain = preset(env, network=network, **SIZES[preset])
-        self.traces, self._programs = 0, tiles._advance_tile._cache_size()
+        self.traces, self._programs = 0, tiles._program_for("cpu")._cache_size()
 
         def step(key, state, hyperparams):
             self.traces += 1
@@ -43,7 +43,7 @@ class Counted:
 
     @property
     def programs(self):
-        return tiles._advance_tile._cache_size() - self._programs
+        return tiles._program_for("cpu")._cache_size() - self._programs
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def _ratios(ours: list[float], theirs: list[float]) -> list[float]:
 
 
 def _keras_seed(raw: dict[str, Any]) -> float | None:
-    """Seconds of the Keras script for one seed: its import, and at its measured rate the steps that a seed takes on average."""
+    """Seconds of the Keras script for one seed: its import, and the mean steps of a seed at its measured rate."""
     pair = next((pair for name, pair in raw["pairs"].items() if name.endswith("the Keras script")), None)
     if pair is None:
         return None
