@@ -1,7 +1,6 @@
 """Memory: begun anew where episodes begin, the same in learning as in acting, and of use where something is hidden."""
 
 import functools
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
