@@ -4,7 +4,7 @@
 
 The work is `train_until_solved` of `experiments/keras_example.py`: the example's own lines, ported from gym to gymnasium.
 Nothing is compiled, and no first call is made, since the least that can be called takes minutes; the first ``go`` therefore
-bears what TensorFlow prepares at its first operations (about a second). An update is an episode.
+bears what TensorFlow prepares at its first operations, little beside those minutes. An update is an episode.
 
 What differs from `jax_ac.keras_actor_critic` in the work done: nothing in the algorithm (see `experiments/fidelity.py`);
 here the environment is gymnasium's (physics in double precision), and the example computes the gradient through a tape of

@@ -3,8 +3,9 @@
     sb3-env/bin/python experiments/benchmark/sb3_peer.py --algorithm ppo --steps 20480
 
 A ``go`` makes a new agent with the next seed and trains it for so many environment steps (rounded up to whole updates),
-without log. `mean_episode_length` is that of its last 100 episodes. PyTorch computes on the CPU with one thread, which is
-the fastest for networks this small (--threads for another number).
+without log. `mean_episode_length` is that of its last 100 episodes. The first call is one update. PyTorch computes on the
+CPU with one thread (--threads for another number): with two, on a busy machine of two cores, both algorithms took more than
+three times as long.
 
 The settings are those of `jax_ac.a2c` and `jax_ac.ppo`'s defaults: 8 environments and 16 steps, or 4 environments, 128
 steps, 4 epochs of 4 minibatches; two hidden layers of 64 tanh units for the actor and two for the critic; a constant
