@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from jax_ac import networks
-from jax_ac.networks import Initialization
+from jax_ac.layers import Initialization
 
 P = ParamSpec("P")
 R = TypeVar("R")

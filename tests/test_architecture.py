@@ -45,7 +45,7 @@ FLOORS = [
         "doors",
         "gymnax_envs",
         "lanes",
-        "networks",
+        "layers",
         "policies",
         "profiles",
         "returns",
@@ -58,6 +58,7 @@ FLOORS = [
         "tracked_runs",
         "update",
     },
+    {"networks"},
     {
         "accounts",
         "advantages",
