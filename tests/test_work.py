@@ -1,0 +1,79 @@
+"""How much work a program does, by counts that do not depend on the machine's speed: a change that doubles it is noticed.
+
+The counts were taken with jaxlib 0.10.2; another may fuse a little differently, for which there is a margin of a quarter.
+Timings are benchmarks (`experiments/benchmark`), never tests.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax.extend
+import pytest
+
+import jax_ac
+from jax_ac.tiles import make_tiles
+from jax_ac.tracing import traced
+
+MARGIN = 1.25
+
+
+class Work(NamedTuple):
+    """Of the program of a tile of 4 lanes: kernels and products in its text, FLOP with each loop counted once, bytes."""
+
+    kernels: int
+    products: int
+    flops: float
+    temporary_bytes: int
+
+
+MEASURED = {
+    "keras": Work(327, 6, 1.39e6, 408_296),
+    "a2c": Work(605, 47, 16.8e6, 620_640),
+    "ppo": Work(699, 50, 49.9e6, 2_688_560),
+}
+
+
+def algorithm_of(preset):
+    if preset == "keras":
+        return jax_ac.keras_actor_critic(jax_ac.make_env("CartPole-v0"))
+    return getattr(jax_ac, preset)(jax_ac.make_env("CartPole-v1"))
+
+
+def scans(jaxpr) -> Iterator:
+    """All scans in a program, those in its parts too."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "scan":
+            yield equation
+        for part in jax.extend.core.jaxprs_in_params(equation.params):
+            yield from scans(part)
+
+
+def primitives(jaxpr) -> set[str]:
+    found = {equation.primitive.name for equation in jaxpr.eqns}
+    parts = (part for equation in jaxpr.eqns for part in jax.extend.core.jaxprs_in_params(equation.params))
+    return found.union(*map(primitives, parts))
+
+
+@pytest.mark.parametrize("preset", list(MEASURED))
+def test_a_program_does_no_more_work_than_it_did(preset):
+    compiled = make_tiles(algorithm_of(preset), 4, 10, width=4).lowered(10).compile()
+    text, memory = compiled.as_text(), compiled.memory_analysis()
+    work = Work(
+        kernels=text.count(" fusion("),
+        products=text.count(" dot("),
+        flops=compiled.cost_analysis()["flops"],
+        temporary_bytes=memory.temp_size_in_bytes,
+    )
+    for name, now, then in zip(Work._fields, work, MEASURED[preset], strict=True):
+        assert now <= MARGIN * then, f"{name} of {preset}: {work}, where it was {MEASURED[preset]}"
+        assert now >= then / MARGIN, f"{name} of {preset} has become far less: note it here. {work}"
+
+
+@pytest.mark.parametrize(("env", "draws"), [("CartPole-v1", False), ("Breakout-MinAtar", True)])
+def test_resets_are_drawn_outside_of_the_steps_where_they_are_small(env, draws):
+    """The steps of CartPole draw nothing; an image's reset is too large to be drawn for each of them ahead."""
+    program = traced(jax_ac.a2c(jax_ac.make_env(env), 2, 7)).program
+    (rollout,) = (scan for scan in scans(program) if scan.params["length"] == 7 and not scan.params["reverse"])
+    body = rollout.params["jaxpr"].jaxpr
+    # split keys of resets that are used, and what the environment itself draws
+    assert bool(primitives(body) & {"random_bits", "threefry2x32"}) == draws
