@@ -106,10 +106,7 @@ def dense(x: Features, weights: tuple[jax.Array, jax.Array]) -> Features:
 
 def _single(x: Features, batch: tuple[int, ...], kernel: jax.Array, bias: jax.Array) -> Features:
     row = x.array.reshape(-1)
-    if len(bias) > FEW:
-        outputs = row @ kernel + bias
-    else:
-        outputs = jax.lax.optimization_barrier(kernel.T) @ row + bias
+    outputs = row @ kernel + bias if len(bias) > FEW else jax.lax.optimization_barrier(kernel.T) @ row + bias
     return Features(outputs.reshape(-1, *batch) if x.axis == 0 else outputs.reshape(*batch, -1), x.axis)
 
 
