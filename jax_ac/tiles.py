@@ -102,7 +102,7 @@ class Tiles(NamedTuple):
 
     def fingerprint(self) -> str:
         """A digest of what the program computes: the SHA-256 of its text in StableHLO, constants included."""
-        return hashlib.sha256(self.lowered(1).as_text().encode()).hexdigest()
+        return hashlib.sha256(self.lowered(self.num_updates).as_text().encode()).hexdigest()
 
     def lowered(self, num_updates: int) -> jax.stages.Lowered:
         """The program for the first device with so many updates a call, traced and not yet compiled."""
