@@ -80,8 +80,8 @@ def actor_critic(
       rollout: how it acts: `rollout.unroll` or `rollout.episodes`.
       advantage: ``(trajectory, hyperparams) -> Estimate``; looks back once. To the gradient it is data.
       loss: ``(distribution, value, batch, estimate, hyperparams) -> (scalar, LossParts)``, all flattened to one axis of
-        steps; differentiated with respect to the parameters behind `distribution` and `value`. It must not close over
-        traced arrays (an outer `grad` or `vmap` reaches it through `hyperparams`).
+        steps; differentiated with respect to the parameters behind `distribution` and `value`. Like `optimizer`
+        and `improve` it must not close over traced arrays (an outer `grad` or `vmap` reaches them through `hyperparams`).
       optimizer: ``(hyperparams) -> optax.GradientTransformation``.
       hyperparams: the defaults, a NamedTuple of floats, to which the numbers of the environment are added.
       improve: what is done with the gradient: `update.gradient_steps` (one step on all of the rollout where None) or
