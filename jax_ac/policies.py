@@ -68,6 +68,18 @@ def replay(policy: Policy, obs: jax.Array, memory: PyTree, first: jax.Array) -> 
     return jax.lax.scan(step, memory, (obs, first))[1]
 
 
+def judge(
+    policy: Policy, obs: jax.Array, memory: PyTree, first: jax.Array, action: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """log π(aₜ|sₜ) and v(sₜ), both ``[T, N]``, along whole sequences: arguments as `replay`, actions ``[T, N, ...]``."""
+    if jax.tree.leaves(policy.initial_memory):
+        distribution, value = replay(policy, obs, memory, first)
+        return distribution.log_prob(action), value
+    flat_obs, flat_first, flat_action = tree.flatten_time((obs, first, action))
+    distribution, value = replay(policy, flat_obs, memory, flat_first)
+    return distribution.log_prob(flat_action).reshape(first.shape), value.reshape(first.shape)
+
+
 def repeat_memory(policy: Policy, num: int) -> PyTree:
     """The initial memory for N environments, leaves ``[N, ...]``."""
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num, *leaf.shape)), policy.initial_memory)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jax_ac import tree
 from jax_ac.checks import check_positive
-from jax_ac.policies import repeat_memory, replay
+from jax_ac.policies import judge, repeat_memory
 from jax_ac.protocols import Policy, Rollout
 from jax_ac.types import Ends, Env, Experience, PyTree, Transition
 
@@ -71,12 +71,12 @@ def _play(num_episodes: int, key: jax.Array, env: Env, policy: Policy, acting: t
     end, played = jax.lax.scan(step, start, (noise, jax.random.split(key_env, env.max_steps)))
     obs, action, reward, terminated, truncated, mask = played
     first = jnp.zeros_like(mask).at[0].set(True)
-    distribution, value = replay(policy, obs, memory, first)
+    log_prob, value = judge(policy, obs, memory, first, action)
     _, last_value, _ = policy.act(end[0], end[2], end[4])
     trajectory = Transition(
         obs=obs,
         action=action,
-        log_prob=distribution.log_prob(action),
+        log_prob=log_prob,
         value=value,
         next_value=jnp.concatenate([value[1:], last_value[None]]),
         reward=jnp.where(mask, reward, 0.0),
@@ -214,11 +214,11 @@ def _judged(policy: Policy, played: Played, around: tuple[Acting, Acting, Finals
     """
     start, end, finals = around
     first = jnp.concatenate([start.first[None], ends.ended[:-1]])
-    distribution, value = replay(policy, played.obs, start.memory, first)
+    log_prob, value = judge(policy, played.obs, start.memory, first, played.action)
     _, last_value, _ = policy.act(end.obs, end.memory, end.first)
     following = jnp.concatenate([value[1:], last_value[None]])
     return Transition(
-        log_prob=distribution.log_prob(played.action),
+        log_prob=log_prob,
         value=value,
         next_value=_next_values(policy, following, played.truncated, finals),
         first=first,

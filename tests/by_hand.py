@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from jax_ac import Discrete, Functions, make_env
 from jax_ac.networks import KERAS, SeparateActorCritic
@@ -121,3 +122,8 @@ def policy_gradient(params, steps, target, advantage, vf_coef, ent_coef):
     size = len(value)
     d_value = vf_coef * (value - target) / size
     return backward(params, steps.obs, steps.action, -advantage / size, d_value, -ent_coef / size)
+
+
+def as_tree(vector, params):
+    """A vector of one number per parameter, as optimizers keep them, in the form of the parameters."""
+    return ravel_pytree(params)[1](jnp.asarray(vector))

@@ -7,7 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from by_hand import KEY, Case, backward, clipped, close, flat, float64, forward, norm, policy_gradient, ragged, targets
+from by_hand import (
+    KEY,
+    Case,
+    as_tree,
+    backward,
+    clipped,
+    close,
+    flat,
+    float64,
+    forward,
+    norm,
+    policy_gradient,
+    ragged,
+    targets,
+)
 
 import jax_ac
 from jax_ac import advantages, losses, rollout, transforms
@@ -112,7 +126,7 @@ def test_one_update_of_reinforce(baseline):
     after, metrics = case.step(KEY, case.state, case.algorithm.hyperparams)
     gradient = clipped(raw, h.max_grad_norm)
     close(metrics.grad_norm, norm(raw))
-    jax.tree.map(close, jax.tree.map(lambda m: 10 * m, optax.tree.get(after.opt_state, "mu")), gradient)
+    jax.tree.map(close, as_tree(10 * optax.tree.get(after.opt_state, "mu"), after.params), gradient)
     new = jax.tree.map(lambda p, g: p - h.learning_rate * g / (np.abs(g) + 1e-8), params, gradient)
     jax.tree.map(close, after.params, new)
     assert np.isnan(metrics.value_loss) == (not baseline)

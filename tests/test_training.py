@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from by_hand import as_tree
 
 import jax_ac
 from jax_ac import advantages, losses, rollout
@@ -123,7 +124,8 @@ def stepped(keras):
 
     def objective(hyperparams):
         stepped, metrics = keras.step(key, state, hyperparams)
-        sizes = (jnp.sum(tree["params"]["critic"]["kernel"] ** 2) for tree in (stepped.params, stepped.opt_state.mu))
+        moments = as_tree(stepped.opt_state.mu, stepped.params)
+        sizes = (jnp.sum(tree["params"]["critic"]["kernel"] ** 2) for tree in (stepped.params, moments))
         return sum(sizes) + metrics.value_loss
 
     return jax.jit(objective), jax.jit(jax.grad(objective))
@@ -150,7 +152,7 @@ def test_gradients_pass_through_two_updates(cartpole, stop_gradient):
     def objective(learning_rate):
         hyperparams = algorithm.hyperparams._replace(learning_rate=learning_rate)
         state, metrics = jax_ac.train(algorithm, jax.random.key(0), 2, hyperparams)
-        return jnp.sum(state.opt_state.mu["params"]["actor"]["kernel"] ** 2), metrics.env_steps
+        return jnp.sum(as_tree(state.opt_state.mu, state.params)["params"]["actor"]["kernel"] ** 2), metrics.env_steps
 
     gradient, _ = jax.jit(jax.grad(objective, has_aux=True))(1e-3)
     (up, steps_up), (down, steps_down) = (jax.jit(objective)(1e-3 + h) for h in (1e-5, -1e-5))
