@@ -118,16 +118,19 @@ def main() -> None:
     chosen = [pair for pair in cases.PAIRS if arguments.only.lower() in pair.name.lower()]
     for pair in chosen:  # all environments before any timing
         interpreter(pair.peer.peer)
-    raw: dict[str, Any] = {"machine": machine(), "pairs": {}}
+    raw: dict[str, Any] = {"machine": machine(), "pairs": {}, "others": {}, "limits": "", "stages": ""}
     for pair in chosen:
         turns = arguments.keras_repetitions if pair.peer == cases.KERAS else arguments.repetitions
         raw["pairs"][pair.name] = measure_pair(pair, turns, interpreter)
         print(report.pairs({"pairs": {pair.name: raw["pairs"][pair.name]}}).splitlines()[-1], flush=True)
+        if not arguments.only:
+            keep(raw)
     if arguments.only:
         return
     raw["others"] = measure_others(raw, arguments.repetitions, interpreter)
     raw["limits"], raw["stages"] = _alone("limits.py"), _alone("stages.py")
     keep(raw)
+    print(report.text(raw))
 
 
 def _alone(script: str) -> str:
@@ -139,10 +142,8 @@ def _alone(script: str) -> str:
 
 
 def keep(raw: dict[str, Any]) -> None:
-    """Prints the report, and leaves it in experiments/results."""
-    text = report.text(raw)
-    print(text)
-    (RESULTS / "benchmark.md").write_text(text + "\n")
+    """Leaves what has been measured so far in experiments/results."""
+    (RESULTS / "benchmark.md").write_text(report.text(raw) + "\n")
     (RESULTS / "benchmark.json").write_text(json.dumps(raw, indent=1) + "\n")
     report.draw(raw, RESULTS / "benchmark.png")
 

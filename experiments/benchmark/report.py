@@ -71,4 +71,5 @@ def draw(raw: dict[str, Any], path: Path) -> None:
 
 def text(raw: dict[str, Any]) -> str:
     """The whole report."""
-    return "\n\n".join([raw["machine"], pairs(raw), others(raw), starts(raw), raw["limits"], raw["stages"]])
+    parts = [raw["machine"], pairs(raw), others(raw) if raw["others"] else "", starts(raw), raw["limits"], raw["stages"]]
+    return "\n\n".join(part for part in parts if part)
