@@ -121,7 +121,11 @@ def main() -> None:
     raw: dict[str, Any] = {"machine": machine(), "pairs": {}, "others": {}, "limits": "", "stages": ""}
     for pair in chosen:
         turns = arguments.keras_repetitions if pair.peer == cases.KERAS else arguments.repetitions
-        raw["pairs"][pair.name] = measure_pair(pair, turns, interpreter)
+        try:
+            raw["pairs"][pair.name] = measure_pair(pair, turns, interpreter)
+        except RuntimeError as error:
+            print(f"{pair.name}: left out, {error}", flush=True)
+            continue
         print(report.pairs({"pairs": {pair.name: raw["pairs"][pair.name]}}).splitlines()[-1], flush=True)
         if not arguments.only:
             keep(raw)

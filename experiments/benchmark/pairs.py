@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
+PATIENCE = 1200
+"""Seconds that a worker may take for an answer; one of Jaxnasium's was once seen to wait for ever."""
 
 
 class Side(NamedTuple):
@@ -77,9 +80,12 @@ class Worker:
 
     @staticmethod
     def _answer(process: Any) -> dict:
+        impatience = threading.Timer(PATIENCE, process.kill)
+        impatience.start()
         line = process.stdout.readline()
+        impatience.cancel()
         if not line:
-            raise RuntimeError(f"a worker ended without an answer: {' '.join(process.args)}")
+            raise RuntimeError(f"a worker ended without an answer, or gave none in {PATIENCE} s: {' '.join(process.args)}")
         return json.loads(line)
 
 
