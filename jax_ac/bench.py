@@ -165,7 +165,7 @@ def measure(
 def compile_program(tiles: Tiles) -> Program:
     """Traces and compiles a tile's program for its first device."""
     start = time.perf_counter()
-    lowered = tiles.lowered(tiles.num_updates)
+    lowered = tiles.lowered()
     traced = time.perf_counter()
     compiled = lowered.compile()
     end = time.perf_counter()

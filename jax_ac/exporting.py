@@ -105,7 +105,7 @@ def _network(algorithm: Algorithm) -> Any:
 
 
 def _features(obs: Any, space: Box | Discrete, moments: PyTree) -> np.ndarray:
-    """As `networks.features` and `moments.normalize`, but features last: ``[..., *shape] -> [..., features]``."""
+    """As `layers.features` and `moments.normalize`, but features last: ``[..., *shape] -> [..., features]``."""
     batch = batch_shape(np.shape(obs), space)
     if isinstance(space, Discrete):
         return (np.asarray(obs)[..., None] == np.arange(space.n)).astype(np.float32)

@@ -102,12 +102,12 @@ class Tiles(NamedTuple):
 
     def fingerprint(self) -> str:
         """A digest of what the program computes: the SHA-256 of its text in StableHLO, constants included."""
-        return hashlib.sha256(self.lowered(self.num_updates).as_text().encode()).hexdigest()
+        return hashlib.sha256(self.lowered().as_text().encode()).hexdigest()
 
-    def lowered(self, num_updates: int) -> jax.stages.Lowered:
-        """The program for the first device with so many updates a call, traced and not yet compiled."""
+    def lowered(self) -> jax.stages.Lowered:
+        """The program for the first device, traced and not yet compiled."""
         states, slots = self.states()[0], self._split(self._idle())[0]
-        return self._jitted().lower(states, slots, **self._program(), num_updates=num_updates)
+        return self._jitted().lower(states, slots, **self._program(), num_updates=self.num_updates)
 
     def _advance(self, states: TrainState, slots: Slots, device: Any = None) -> tuple[TrainState, PyTree]:
         program = self._jitted()

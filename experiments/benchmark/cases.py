@@ -1,8 +1,10 @@
 """The pairs of the benchmark, with what the project wants of each."""
 
+import os
+
 from pairs import Pair, Side
 
-CORES = 2
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ours(preset: str, seeds: int, updates: int, *more: str) -> Side:
@@ -33,13 +35,13 @@ PAIRS = [
     Pair("PPO, 1 seed / rejax", ONE_PPO, rejax(1, 150), 1.5),
     Pair("PPO, 16 seeds / rejax", SOME_PPO, rejax(16, 60), 2.5),
     Pair("PPO, 256 seeds / rejax", ours("ppo", 256, 10), rejax(256, 10), 2.5),
-    Pair("PPO, 1 seed / SB3", ONE_PPO, sb3("ppo", 10_240), 1.0),
-    Pair("PPO, 1 seed / SBX", ONE_PPO, SBX, 1.0),
+    Pair("PPO, 1 seed / SB3", ONE_PPO, sb3("ppo", 10_240)),
+    Pair("PPO, 1 seed / SBX", ONE_PPO, SBX),
     Pair("A2C, 1 seed / SB3", ONE_A2C, sb3("a2c", 25_600), 15),
     Pair("A2C, 256 seeds / SB3", MANY_A2C, sb3("a2c", 25_600), 100),
     Pair("Keras preset, 256 seeds until solved / the Keras script", SOLVED, KERAS, 12_000),
-    Pair("PPO, 1 seed / Jaxnasium", ONE_PPO, jaxnasium(1, 150), 1.0),
-    Pair("PPO, 16 seeds / Jaxnasium", SOME_PPO, jaxnasium(16, 60), 1.0),
+    Pair("PPO, 1 seed / Jaxnasium", ONE_PPO, jaxnasium(1, 150)),
+    Pair("PPO, 16 seeds / Jaxnasium", SOME_PPO, jaxnasium(16, 60)),
 ]
 """Ours is as a user would run it; with one seed, and with 16 on two cores, the tile is as narrow as the seeds are few."""
 

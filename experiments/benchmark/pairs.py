@@ -27,12 +27,12 @@ class Side(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """What is compared, and by how much ours should be faster, in environment steps per second."""
+    """What is compared, and how many times faster ours should be, in environment steps per second, if that was said."""
 
     name: str
     ours: Side
     peer: Side
-    target: float
+    target: float | None = None
 
 
 class Turns(NamedTuple):
@@ -59,7 +59,8 @@ class Worker:
             subprocess.Popen(each, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
             for each in commands
         ]
-        self.start = next(iter([self._answer(process) for process in self._running]))
+        starts = [self._answer(process) for process in self._running]
+        self.start = starts[0]
         self.turns: list[list[dict]] = []
 
     def go(self) -> None:

@@ -23,8 +23,9 @@ def pairs(raw: dict[str, Any]) -> str:
     lines = ["| ours / peer | times faster | range | wanted | ours, steps/s | peer, steps/s |", "|---|---|---|---|---|---|"]
     for name, pair in raw["pairs"].items():
         ratio, ratios = three([a / b for a, b in zip(pair["ours"], pair["peer"], strict=True)], digits=",.3g")
+        wanted = "" if pair["target"] is None else f"{pair['target']:,g}"
         rates = [f"{median(pair[side]):,.0f}" for side in ("ours", "peer")]
-        lines.append(f"| {name} | {ratio} | {ratios} | {pair['target']:,g} | {' | '.join(rates)} |")
+        lines.append(f"| {name} | {ratio} | {ratios} | {wanted} | {' | '.join(rates)} |")
     return "\n".join(lines)
 
 
@@ -58,12 +59,13 @@ def draw(raw: dict[str, Any], path: Path) -> None:
         ratios = [a / b for a, b in zip(pair["ours"], pair["peer"], strict=True)]
         axes.plot([min(ratios), max(ratios)], [row, row], color=OKABE_ITO[0], linewidth=3)
         axes.plot(median(ratios), row, "o", color=OKABE_ITO[0], label="measured, range of the turns" if row == 0 else None)
-        axes.plot(pair["target"], row, "|", color=OKABE_ITO[1], markersize=16, label="wanted" if row == 0 else None)
+        if pair["target"] is not None:
+            axes.plot(pair["target"], row, "|", color=OKABE_ITO[1], markersize=16, label="wanted" if row == 0 else None)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_xscale("log")
     axes.axvline(1, color="gray", linewidth=0.8)
     axes.set_xlabel("times as many environment steps per second")
-    axes.legend(frameon=False, loc="upper right", fontsize=8)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
     plt.close(figure)
