@@ -1,12 +1,11 @@
 """Runs: the host's side of a training run. It hands lanes to the places of the tiles, a segment of updates at a time."""
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jax_ac import dataset, interruption, memory, restoring, run_folder
-from jax_ac.evaluator import Evaluator
+from jax_ac.crews import LocalCrew
 from jax_ac.loop import Loop
 from jax_ac.plans import EVAL_EPISODES, Limits, Plan, new_plan, prepare, take_up
 from jax_ac.progress import Progress, show
@@ -142,22 +141,14 @@ def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
 
 def _train(plan: Plan, host: Host) -> Result:
     tiles, lanes, config, folder, records, spent = plan
-    start = time.perf_counter()
-    states, _ = tiles.compile()
-    like = restoring.shapes_of(tiles.algorithm, config)
     ends = restoring.ends_of(config)
-    schedule = Schedule(lanes, (len(tiles.devices), tiles.width), ends, like)
-    restoring.restore(schedule, records)
-    evaluator = None
-    if config.eval_every is not None:
-        evaluator = Evaluator(tiles, config.eval_every, config.eval_episodes, ends)
-        evaluator.compile(states)
-    interruption.check()
-    compile_seconds = time.perf_counter() - start
-    saver = Saver(folder, schedule, host.save_seconds, spent) if folder else None
-    loop = Loop(tiles, schedule, list(states), saver, evaluator, compile_seconds)
-    with Feed(host.trackers, lanes, config) as feed, show(host.progress, _headline(plan)) as line:
-        interrupted = loop.run(feed, line)
+    with LocalCrew(tiles, config, ends) as crew:
+        schedule = Schedule(lanes, (len(crew), tiles.width), ends, restoring.shapes_of(tiles.algorithm, config))
+        restoring.restore(schedule, records)
+        saver = Saver(folder, schedule, host.save_seconds, spent) if folder else None
+        loop = Loop(crew, schedule, saver)
+        with Feed(host.trackers, lanes, config) as feed, show(host.progress, _headline(plan)) as line:
+            interrupted = loop.run(feed, line)
     kept = (schedule.marks, schedule.metrics, schedule.states)
     return Result(tiles.algorithm, config, lanes, *kept, loop.spent(), interrupted, folder)
 
