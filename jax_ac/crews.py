@@ -29,7 +29,16 @@ class Crew(Protocol):
     @property
     def look_seconds(self) -> float | None: ...
 
+    @property
+    def where(self) -> str:
+        """Each worker, in words."""
+        ...
+
     def __len__(self) -> int: ...
+
+    def look(self) -> None:
+        """Takes in workers that have joined."""
+        ...
 
     def ready(self, tile: int) -> "Future[None]":
         """Done when the worker can work."""
@@ -65,6 +74,14 @@ class LocalCrew:
 
     def __len__(self) -> int:
         return len(self._workers)
+
+    @property
+    def where(self) -> str:
+        """Each worker, in words."""
+        return "1 device" if len(self) == 1 else f"each of {len(self)} devices"
+
+    def look(self) -> None:
+        """None will."""
 
     def ready(self, tile: int) -> "Future[None]":
         """It is."""

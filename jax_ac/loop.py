@@ -23,8 +23,8 @@ CALL_SECONDS = 1.0
 CALLS_PER_SECOND = 200
 """How many reports the host takes in; with more workers than that each call takes longer."""
 
-MOST_LOSSES = 3
-"""So often in a row a lane may be lost that has a worker to itself."""
+MOST_LOSSES = 10
+"""So often a lane may be lost without coming further, to which a worker of its own is given after half of that."""
 
 
 class Loop:
@@ -34,11 +34,13 @@ class Loop:
     others, from the states that were last kept; if it comes back it is given lanes again, and so are workers that join.
     """
 
-    def __init__(self, crew: Crew, schedule: Schedule, saver: Saver | None):
-        self.crew, self.schedule, self.saver = crew, schedule, saver
+    def __init__(self, crew: Crew, schedule: Schedule, saver: Saver | None, keep_seconds: float):
+        """`keep_seconds`: so long a worker that may be lost keeps its lanes' states to itself, where nothing is saved."""
+        self.crew, self.schedule, self.saver, self.keep_seconds = crew, schedule, saver, keep_seconds
         self._running: dict[Future, tuple[int, Order | None]] = {}  # None: a worker that is not ready yet
         self._idle: set[int] = set()
         self._most: list[int] = []  # updates per call, of each worker
+        self._next: list[float] = []  # when it is to hand over its states
         self._seconds, self._evaluating, self._computed = 0.0, 0.0, 0
         self._before = self._totals()
 
@@ -59,6 +61,7 @@ class Loop:
             utilisation=min(1.0, updates / self._computed) if self._computed and updates > 0 else 1.0,
             num_devices=num_workers,
             evaluating=self._evaluating / (max(self._seconds, 1e-9) * max(num_workers, 1)),
+            repeated=self.schedule.repeated,
         )
 
     def run(self, feed: Feed, line: Callable[[Progress], None]) -> bool:
@@ -75,6 +78,7 @@ class Loop:
         start, stop = time.perf_counter(), threading.Event()
         with interrupts(stop):
             while self._at_work(stop):
+                self.crew.look()
                 for _ in range(len(self._most), len(self.crew)):
                     self._welcome()
                 for future in wait(list(self._running), self.crew.look_seconds, FIRST_COMPLETED).done:
@@ -103,16 +107,22 @@ class Loop:
         if tile == len(self.schedule.lane_at):
             self.schedule.add_tile()
         self._most.append(1)
+        self._next.append(time.monotonic() + self.keep_seconds)
         self._running[self.crew.ready(tile)] = tile, None
 
     def _begin(self, tile: int) -> None:
         """Fills the tile's idle places and starts its next call, if it holds a lane."""
-        order = self.schedule.order(tile, self._most[tile], bool(self.saver and self.saver.wants(tile)))
+        order = self.schedule.order(tile, self._most[tile], self._wants_states(tile))
         if self.schedule.busy(tile):
             self._idle.discard(tile)
             self._running[self.crew.advance(tile, order)] = tile, order
         else:
             self._idle.add(tile)
+
+    def _wants_states(self, tile: int) -> bool:
+        """Whether the worker is to hand over the states of all its lanes."""
+        due = self.crew.look_seconds is not None and time.monotonic() >= self._next[tile]
+        return due or bool(self.saver and self.saver.wants(tile))
 
     def _end(self, tile: int, order: Order | None, report: Report | None, feed: Feed, stop: threading.Event) -> None:
         """After a call, or when a worker has become ready."""
@@ -130,16 +140,20 @@ class Loop:
         self._evaluating += report.evaluating
         self._computed += len(order.slots.seed) * done
         feed(self.schedule, self.schedule.record(tile, report))
+        if order.all_states:
+            self._next[tile] = time.monotonic() + self.keep_seconds
         if self.saver:
             self.saver.after_call(tile, order.all_states, self.spent())
 
     def _lost(self, tile: int, error: Lost, stop: threading.Event) -> None:
         """Gives the lanes of a lost worker to those that have nothing to do, and waits for it to come back.
 
-        Raises RuntimeError if a lane is lost again and again that had a worker to itself.
+        Raises RuntimeError if a worker cannot begin, or a lane that had one to itself failed, or was lost again and again.
         """
         lanes = self.schedule.release(tile, alone=isinstance(error, Failed))
-        if len(lanes) == 1 and (isinstance(error, Failed) or self.schedule.losses[lanes[0]] > 2 * MOST_LOSSES):
+        if isinstance(error, Failed) and not len(lanes):
+            raise RuntimeError(f"a worker cannot begin: {error}") from error
+        if len(lanes) == 1 and (isinstance(error, Failed) or self.schedule.losses[lanes[0]] > MOST_LOSSES):
             lane, of = lanes[0], self.schedule.lanes
             raise RuntimeError(f"seed {of.seed[lane]}, setting {of.setting[lane]} cannot be trained: {error}") from error
         if self.saver:

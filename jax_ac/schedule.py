@@ -12,7 +12,7 @@ from jax_ac.orders import Order, Report
 from jax_ac.tiles import Slots
 from jax_ac.types import Metrics, PyTree, TrainState
 
-OFTEN = 3
+OFTEN = 5
 """So often a lane may be lost among others; then it is given a tile to itself, to know whether it is the cause."""
 
 
@@ -65,7 +65,8 @@ class Schedule:
       marks: leaves ``[L]``.
       metrics: leaves ``[L, max_updates]``; blank where a lane has not been.
       states: leaves ``[L, ...]``: of lanes that are done the final state, of others the one last kept (`keep`).
-      losses: int ``[L]``, how often a lane was lost with its worker since its state was last kept.
+      repeated: updates that were recorded, and have to be done again since a tile was lost.
+      losses: int ``[L]``, how often a lane was lost with its worker without having come further than before.
     """
 
     def __init__(self, lanes: Lanes, tiles: tuple[int, int], ends: Ends, like: tuple[TrainState, Metrics]):
@@ -79,7 +80,8 @@ class Schedule:
         self.states = jax.tree.map(lambda leaf: np.zeros((num_lanes, *leaf.shape[1:]), leaf.dtype), states)
         self.metrics = jax.tree.map(lambda leaf: _blank_rows(leaf, num_lanes, ends.max_updates), metrics)
         self.marks = no_marks(num_lanes)
-        self.losses = np.zeros(num_lanes, np.int32)
+        self.repeated = 0
+        self.losses, self._furthest = np.zeros(num_lanes, np.int32), np.zeros(num_lanes, np.int32)
         self._suspect = np.zeros(num_lanes, bool)
         self._waiting = deque(range(num_lanes))
         self._fresh = np.zeros(tiles, bool)
@@ -165,7 +167,6 @@ class Schedule:
         """Keeps the states of the lanes at these places, leaves ``[n, ...]``."""
         for kept, new in zip(jax.tree.leaves(self.states), jax.tree.leaves(rows), strict=True):
             kept[self.lane_at[tile, places]] = new
-        self.losses[self.lane_at[tile, places]] = 0
 
     def keep_all(self, tile: int, states: TrainState) -> None:
         """Keeps the states of all lanes in a tile; leaves ``[W, ...]``."""
@@ -180,14 +181,17 @@ class Schedule:
         lanes = self.lane_at[tile][self.lane_at[tile] >= 0]
         kept = jax.tree.map(lambda leaf: leaf[lanes], self.states)
         begun = (kept.num_updates > 0) | kept.frozen
+        further = self.marks.num_updates[lanes] > self._furthest[lanes]
+        self._furthest[lanes] = np.maximum(self._furthest[lanes], self.marks.num_updates[lanes])
+        self.losses[lanes] = np.where(further, 1, self.losses[lanes] + 1)
+        self._suspect[lanes] = alone | (self.losses[lanes] >= OFTEN)
+        self.repeated += int((self.marks.num_updates[lanes] - kept.num_updates).sum())
         for mark, then, blank in zip(self.marks, marks_of(kept), no_marks(len(lanes)), strict=True):
             mark[lanes] = np.where(begun, then, blank)
         for lane in lanes:
             for rows in self.metrics:
                 rows[lane, self.marks.num_updates[lane] :] = _blank(rows.dtype)
         self.begun[lanes] = begun
-        self.losses[lanes] += 1
-        self._suspect[lanes] = alone | (self.losses[lanes] >= OFTEN)
         self.lane_at[tile] = -1
         self._waiting.extendleft(lanes[::-1].tolist())
         return lanes
