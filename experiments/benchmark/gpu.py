@@ -4,7 +4,7 @@
 
 Each part is a process of its own with a limit of time, so that one that fails costs no other; what is left of the time when
 `--minutes` are over is left out, last parts first. Every figure is in the file as soon as it is known, with `tail`, a
-part's last words. `--parts` chooses. In DIR, as ``pip install --target DIR`` fills it, is rejax with what it needs and jax_ac's
+part's last words. `--parts` chooses. In DIR, as ``pip install --target DIR`` fills it, is rejax with what it needs and this
 interpreter lacks.
 
 The parts, in this order: `table`, `rejax`, `cpu` (the same lanes on all cores, for the break-even), `checks` (`gpu_checks`),
@@ -60,7 +60,7 @@ def parts(options: argparse.Namespace) -> list[Part]:
     tiny = ("--tiny",) if options.tiny else ()
     on_cpu = {"JAX_PLATFORMS": "cpu"}
     worker = lambda script, *arguments: (str(HERE / script), *arguments, *tiny)
-    found = [Part("table", worker("gpu_points.py", "table"), {}, 200)]
+    found = [Part("table", worker("gpu_points.py", "table"), {}, 240)]
     if options.rejax_site:
         for lanes, updates in (TINY_PEER if options.tiny else PEER_UPDATES).items():
             arguments = (str(HERE / "rejax_peer.py"), "--seeds", str(lanes), "--updates", str(updates))
@@ -73,7 +73,8 @@ def parts(options: argparse.Namespace) -> list[Part]:
     found.append(Part("ideas", worker("gpu_ideas.py"), {}, 120))
     found.append(Part("again", worker("gpu_checks.py", "digest"), {}, 60))
     tests = [str(HERE.parent.parent / "tests" / f"test_{name}.py") for name in ("training", "runs")]
-    found.append(Part("tests", ("-m", "pytest", "-p", "no:cacheprovider", "-m", "not slow", *tests), {}, 90))
+    command = ("-m", "pytest", "-n", "8", "--dist", "load", "-p", "no:cacheprovider", "--tb=line", "-m", "not slow", *tests)
+    found.append(Part("tests", command, {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}, 90))
     return [part for part in found if not options.parts or part.name.split()[0] in options.parts]
 
 
@@ -102,7 +103,8 @@ def run(part: Part, limit: float, record: Record) -> None:
     state = record.states[part.name] = {"ended": "running"}
     record.save()
     with ended_after(limit, part) as process:
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(part.reads)
             process.stdin.close()

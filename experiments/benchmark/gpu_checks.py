@@ -1,8 +1,8 @@
 """A worker of `gpu.py`: does training on this device learn, and which numbers are the same bits. Lines of JSON.
 
-    python experiments/benchmark/gpu_checks.py all     # the Keras preset until solved, bits, an interrupted run gone on with
-    python experiments/benchmark/gpu_checks.py solved  # only the first
-    python experiments/benchmark/gpu_checks.py digest  # only digests, to compare with those of another process
+python experiments/benchmark/gpu_checks.py all     # the Keras preset until solved, bits, an interrupted run gone on with
+python experiments/benchmark/gpu_checks.py solved  # only the first
+python experiments/benchmark/gpu_checks.py digest  # only digests, to compare with those of another process
 """
 
 import argparse
@@ -11,6 +11,8 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 from serving import say, timed
@@ -18,13 +20,37 @@ from serving import say, timed
 import jax_ac
 
 PRESETS = ("keras", "a2c", "ppo")
+SEGMENT = 50
+"""Updates per call of a run until solved."""
 
 
-def solved(seeds: int, updates: int) -> None:
+def algorithms_of(*presets: str) -> dict[str, Any]:
+    """The presets at their defaults, which go on when solved."""
+    import ours
+
+    return {preset: ours.make(jax_ac, SimpleNamespace(preset=preset, until_solved=False)) for preset in presets}
+
+
+def solver() -> Any:
+    """The Keras preset, which stops when solved."""
+    return jax_ac.keras_actor_critic(jax_ac.make_env("CartPole-v0"))
+
+
+def compile_beside(*wanted: tuple[Any, int, int, int | None]) -> None:
+    """Compiles programs at the same time: of an algorithm, for so many lanes and updates per call, in tiles of a width."""
+    from jax_ac.tiles import make_tiles
+
+    def compiled(algorithm: Any, lanes: int, updates: int, width: int | None) -> None:
+        make_tiles(algorithm, lanes, updates, width=width).compile()
+
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        list(pool.map(lambda each: compiled(*each), wanted))
+
+
+def solved(algorithm: Any, seeds: int, updates: int) -> None:
     """The Keras preset until solved: how many seeds solve CartPole-v0, and after how many episodes."""
     import numpy as np
 
-    algorithm = jax_ac.keras_actor_critic(jax_ac.make_env("CartPole-v0"))
     result = jax_ac.run(algorithm, seeds, max_updates=updates, progress=False)
     marks = result.marks
     done = marks.solved_update >= 0
@@ -35,14 +61,11 @@ def solved(seeds: int, updates: int) -> None:
     say({"kind": "solved", "diverged": diverged, "seconds": result.spent.run_seconds} | figures)
 
 
-def bits(preset: str, width: int, updates: int) -> None:
+def bits(preset: str, algorithm: Any, width: int, updates: int) -> None:
     """Whether a lane's states and metrics are the same bits again, in another place, alone, in more tiles, and by `run`."""
     import jax
     import numpy as np
 
-    import ours
-
-    algorithm = ours.make(jax_ac, argparse.Namespace(preset=preset, until_solved=False))
     train = lambda seeds: jax_ac.train_many(algorithm, seeds, updates, tile_width=width)
     base = train(range(width))
     more = width + width // 2
@@ -81,15 +104,14 @@ def digest(tree: Any) -> str:
     return hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(tree))).hexdigest()[:16]
 
 
-def resumed(width: int) -> None:
+def resumed(algorithm: Any, width: int, updates: int) -> None:
     """Whether a run that was interrupted and gone on with gives the bits of one that was not."""
-    algorithm = jax_ac.ppo(jax_ac.make_env("CartPole-v1"))
-    settings = {"max_updates": 12, "until_solved": False, "segment_updates": 4, "tile_width": width}
+    settings = {"max_updates": 2 * updates, "until_solved": False, "segment_updates": updates, "tile_width": width}
     seeds = width + 1
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "run")
         first = jax_ac.run(algorithm, seeds, out=path, progress=stop_after(2), **settings)
-        second = jax_ac.resume(path, progress=False)
+        second = jax_ac.resume(path, algorithm, progress=False)
     whole = jax_ac.run(algorithm, seeds, progress=False, **settings)
     found = differing((second.states, second.metrics), (whole.states, whole.metrics))
     say({"kind": "resumed", "interrupted": first.interrupted, "differing": found})
@@ -108,10 +130,9 @@ def stop_after(calls: int) -> Callable[[Any], None]:
 
 def digests(width: int, updates: int) -> None:
     """What `bits` gives as the digest, in this process."""
-    import ours
-
-    for preset in PRESETS:
-        algorithm = ours.make(jax_ac, argparse.Namespace(preset=preset, until_solved=False))
+    algorithms = algorithms_of(*PRESETS)
+    compile_beside(*((algorithm, width, updates, width) for algorithm in algorithms.values()))
+    for preset, algorithm in algorithms.items():
         result, seconds = timed(lambda it=algorithm: jax_ac.train_many(it, width, updates, tile_width=width))
         say({"kind": "digest", "preset": preset, "digest": digest(result), "seconds": seconds})
 
@@ -127,11 +148,21 @@ def main() -> None:
     if options.part == "digest":
         digests(width, updates)
         return
-    solved(*((4, 100) if options.tiny else (64, 1500)))
+    keras, seeds, limit = solver(), *((4, 100) if options.tiny else (64, 1500))
     if options.part == "all":
-        for preset in PRESETS:
-            bits(preset, width, updates)
-        resumed(width)
+        everything(keras, seeds, limit, width, updates)
+    else:
+        solved(keras, seeds, limit)
+
+
+def everything(keras: Any, seeds: int, limit: int, width: int, updates: int) -> None:
+    algorithms = algorithms_of(*PRESETS)
+    wanted = [(algorithm, width, updates, width) for algorithm in algorithms.values()]
+    compile_beside((keras, seeds, SEGMENT, None), *wanted)
+    solved(keras, seeds, limit)
+    for preset, algorithm in algorithms.items():
+        bits(preset, algorithm, width, updates)
+    resumed(algorithms["ppo"], width, updates)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ PRESETS = ("keras", "a2c", "ppo")
 
 
 class Plan(NamedTuple):
-    """How much is measured: `seconds` for each of the repetitions, one `width` with all `lanes`, other widths with `many`."""
+    """How much is measured: `seconds` for each repetition, one `width` with all `lanes`, other widths with `many`."""
 
     lanes: tuple[int, ...]
     cpu_lanes: tuple[int, ...]
@@ -146,11 +146,12 @@ def by_run(algorithm: Any, plan: Plan, seconds: float, preset: str) -> None:
     """`jax_ac.run`, its host's work included, for about eight times the seconds of a repetition."""
     lanes = plan.lanes[-2]
     updates = max(2, round(8 * plan.seconds / seconds))
-    result = jax_ac.run(
-        algorithm, lanes, max_updates=updates, until_solved=False, tile_width=plan.width, progress=False
-    )
+    result = jax_ac.run(algorithm, lanes, max_updates=updates, until_solved=False, tile_width=plan.width, progress=False)
     spent = result.spent
-    figures = {"updates_per_second": spent.updates / spent.run_seconds, "steps_per_second": spent.env_steps / spent.run_seconds}
+    figures = {
+        "updates_per_second": spent.updates / spent.run_seconds,
+        "steps_per_second": spent.env_steps / spent.run_seconds,
+    }
     figures |= {"seconds": spent.run_seconds, "updates": spent.updates, "utilisation": spent.utilisation}
     say({"kind": "run", "preset": preset, "lanes": lanes, "width": plan.width} | figures)
 

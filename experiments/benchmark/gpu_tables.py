@@ -1,7 +1,12 @@
 """What `gpu.py` found, as Markdown. Standard library only."""
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
+
+
+COLUMNS = ("preset", "lanes", "width", "GPU upd/s", "range", "steps/s", "CPU upd/s", "GPU/CPU", "rejax steps/s", "ours/rejax",
+           "compile s")  # fmt: skip
 
 
 def text(found: dict) -> str:
@@ -16,19 +21,15 @@ def text(found: dict) -> str:
 
 def lanes_table(rows: Sequence[dict]) -> str:
     """GPU, CPU and rejax by preset and lanes, in tiles of the width that was measured with all of them."""
-    lines = [markdown("preset", "lanes", "width", "GPU upd/s", "range", "GPU steps/s", "CPU upd/s", "GPU/CPU", "rejax steps/s",
-                      "ours/rejax", "compile s")]  # fmt: skip
-    lines.append(markdown(*["---"] * 11))
+    lines = [markdown(*COLUMNS), markdown(*["---"] * len(COLUMNS))]
     cpu = {(row["preset"], row["lanes"]): row["updates_per_second"][0] for row in rates(rows, "cpu")}
-    peer = rejax(rows)
+    peer = {("ppo", lanes): speed for lanes, speed in rejax(rows).items()}
     for row in rates(rows, "table"):
-        updates, steps = row["updates_per_second"], row["steps_per_second"][0]
-        here, theirs = cpu.get((row["preset"], row["lanes"])), peer.get(row["lanes"]) if row["preset"] == "ppo" else None
-        lines.append(
-            markdown(row["preset"], row["lanes"], row["width"], whole(updates[0]), f"{whole(updates[1])}-{whole(updates[2])}",
-                     whole(steps), whole(here), ratio(updates[0], here), whole(theirs), ratio(steps, theirs),
-                     f"{row['compile_seconds']:.1f}")  # fmt: skip
-        )
+        point, (middle, low, high), steps = (row["preset"], row["lanes"]), row["updates_per_second"], row["steps_per_second"][0]
+        here, theirs = cpu.get(point), peer.get(point)
+        speeds = (whole(middle), f"{whole(low)}-{whole(high)}", whole(steps))
+        others = (whole(here), ratio(middle, here), whole(theirs), ratio(steps, theirs))
+        lines.append(markdown(*point, row["width"], *speeds, *others, f"{row['compile_seconds']:.1f}"))
     return "\n".join(lines)
 
 
@@ -39,7 +40,8 @@ def width_table(rows: Sequence[dict]) -> str:
         groups.setdefault((row["preset"], row["lanes"]), {})[row["width"]] = row["updates_per_second"][0]
     several = {key: widths for key, widths in groups.items() if len(widths) > 1}
     lines = [
-        f"- {preset}, {lanes} lanes, upd/s by width: " + ", ".join(f"{width}: {whole(widths[width])}" for width in sorted(widths))
+        f"- {preset}, {lanes} lanes, upd/s by width: "
+        + ", ".join(f"{width}: {whole(widths[width])}" for width in sorted(widths))
         for (preset, lanes), widths in several.items()
     ]
     return "\n".join(lines)
@@ -52,7 +54,9 @@ def runs(rows: Sequence[dict]) -> str:
     for row in (row for row in rows if row.get("kind") == "run"):
         alone = tiles.get((row["preset"], row["lanes"], row["width"]))
         speed = row["updates_per_second"]
-        lines.append(f"- run, {row['preset']}, {row['lanes']} lanes: {whole(speed)} upd/s, {ratio(speed, alone)} of its tiles'")
+        lines.append(
+            f"- run, {row['preset']}, {row['lanes']} lanes: {whole(speed)} upd/s, {ratio(speed, alone)} of its tiles'"
+        )
     return "\n".join(lines)
 
 
@@ -87,7 +91,7 @@ def break_even(cpu: list[tuple[float, float]], gpu: list[tuple[float, float]]) -
 
 def between(points: list[tuple[float, float]], at: float) -> float:
     """Piecewise linear."""
-    for (left, low), (right, high) in zip(points, points[1:], strict=False):
+    for (left, low), (right, high) in itertools.pairwise(points):
         if at <= right:
             return low + (high - low) * (at - left) / (right - left)
     return points[-1][1]
@@ -100,9 +104,13 @@ def variants(rows: Sequence[dict]) -> str:
     lines = []
     for row in (*rates(rows, "flags"), *rates(rows, "ideas")):
         speed = row["updates_per_second"][0]
-        compiled = f"compiled in {row['compile_seconds']:.1f} s"
-        lines.append(f"- {row['variant']}, {row['preset']}: {whole(speed)} upd/s, x {ratio(speed, base.get(row['preset']))}, {compiled}")
-    lines += [f"- {row['variant']}, {row['preset']}: the program of '{row['as']}'" for row in rows if row.get("kind") == "same"]
+        compiled = f"{ratio(speed, base.get(row['preset']))}, compiled in {row['compile_seconds']:.1f} s"
+        lines.append(
+            f"- {row['variant']}, {row['preset']}: {whole(speed)} upd/s, x {compiled}"
+        )
+    lines += [
+        f"- {row['variant']}, {row['preset']}: the program of '{row['as']}'" for row in rows if row.get("kind") == "same"
+    ]
     return "\n".join(lines)
 
 
@@ -113,10 +121,14 @@ def checks(rows: Sequence[dict]) -> str:
     for row in rows:
         if row.get("kind") == "solved":
             spread = "/".join(f"{number:.0f}" for number in row["quartiles"])
-            lines.append(f"- {row['part']}: {row['solved']} of {row['seeds']} solved, episodes {spread}, {row['diverged']} diverged")
+            lines.append(
+                f"- {row['part']}: {row['solved']} of {row['seeds']} solved, episodes {spread}, {row['diverged']} diverged"
+            )
         if row.get("kind") in ("bits", "resumed"):
             found = row["differing"] if row["kind"] == "bits" else {"resumed": row["differing"]}
-            said = ", ".join(f"{name}: {'same' if not leaves else f'{len(leaves)} leaves differ'}" for name, leaves in found.items())
+            said = ", ".join(
+                f"{name}: {'same' if not leaves else f'{len(leaves)} leaves differ'}" for name, leaves in found.items()
+            )
             lines.append(f"- bits, {row.get('preset', 'ppo')}: {said}")
         if row.get("kind") == "digest":
             same = "same" if first.get(row["preset"]) == row["digest"] else "other"
