@@ -25,7 +25,11 @@ def lanes_table(rows: Sequence[dict]) -> str:
     cpu = {(row["preset"], row["lanes"]): row["updates_per_second"][0] for row in rates(rows, "cpu")}
     peer = {("ppo", lanes): speed for lanes, speed in rejax(rows).items()}
     for row in rates(rows, "table"):
-        point, (middle, low, high), steps = (row["preset"], row["lanes"]), row["updates_per_second"], row["steps_per_second"][0]
+        point, (middle, low, high), steps = (
+            (row["preset"], row["lanes"]),
+            row["updates_per_second"],
+            row["steps_per_second"][0],
+        )
         here, theirs = cpu.get(point), peer.get(point)
         speeds = (whole(middle), f"{whole(low)}-{whole(high)}", whole(steps))
         others = (whole(here), ratio(middle, here), whole(theirs), ratio(steps, theirs))
@@ -105,9 +109,7 @@ def variants(rows: Sequence[dict]) -> str:
     for row in (*rates(rows, "flags"), *rates(rows, "ideas")):
         speed = row["updates_per_second"][0]
         compiled = f"{ratio(speed, base.get(row['preset']))}, compiled in {row['compile_seconds']:.1f} s"
-        lines.append(
-            f"- {row['variant']}, {row['preset']}: {whole(speed)} upd/s, x {compiled}"
-        )
+        lines.append(f"- {row['variant']}, {row['preset']}: {whole(speed)} upd/s, x {compiled}")
     lines += [
         f"- {row['variant']}, {row['preset']}: the program of '{row['as']}'" for row in rows if row.get("kind") == "same"
     ]
