@@ -74,7 +74,7 @@ def parts(options: argparse.Namespace) -> list[Part]:
     found.append(Part("again", worker("gpu_checks.py", "digest"), {}, 60))
     tests = [str(HERE.parent.parent / "tests" / f"test_{name}.py") for name in ("training", "runs")]
     command = ("-m", "pytest", "-n", "8", "--dist", "load", "-p", "no:cacheprovider", "--tb=line", "-m", "not slow", *tests)
-    found.append(Part("tests", command, {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}, 90))
+    found.append(Part("tests", command, {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}, 120))
     return [part for part in found if not options.parts or part.name.split()[0] in options.parts]
 
 

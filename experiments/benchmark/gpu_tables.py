@@ -4,8 +4,7 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 
-
-COLUMNS = ("preset", "lanes", "width", "GPU upd/s", "range", "steps/s", "CPU upd/s", "GPU/CPU", "rejax steps/s", "ours/rejax",
+COLUMNS = ("preset", "lanes", "width", "GPU upd/s", "range", "steps/s", "CPU upd/s", "GPU/CPU", "rejax", "ours/rejax",
            "compile s")  # fmt: skip
 
 
