@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 
-from jax_ac import dataset, restoring, retraining, run_folder, solving, spending, stats
+from jax_ac import dataset, remote, restoring, retraining, run_folder, solving, spending, stats
 from jax_ac.agent import Agent
 from jax_ac.checks import check_positive, check_whole
 from jax_ac.errors import unknown_name
@@ -170,7 +170,10 @@ class Result(NamedTuple):
         Raises:
           ValueError: if there is something already, or it cannot be written to.
         """
-        path = Path(path)
+        with remote.told():
+            return self._save(remote.at(path))
+
+    def _save(self, path: Path) -> Path:
         width, per_segment = self.config.tile_width, self.config.segment_updates
         fingerprint = make_tiles(self.algorithm, 1, per_segment, width=width).fingerprint()
         run_folder.create(path, self.config._replace(algorithm=fingerprint))
@@ -179,7 +182,7 @@ class Result(NamedTuple):
         run_folder.save(path, jax.tree.map(lambda leaf: leaf[begun], whole) if len(begun) else None, None)
         spending.write(path, [self.spent] if self.spent.num_devices else [])
         dataset.write(self.data, path / run_folder.RESULTS)
-        return path
+        return remote.push(path, all_files=True)
 
     @staticmethod
     def load(path: str | Path, algorithm: Algorithm | None = None) -> "Result":
@@ -192,7 +195,11 @@ class Result(NamedTuple):
         Raises:
           ValueError: if the folder is not that of a run, is damaged, or is of another algorithm.
         """
-        path = Path(path)
+        with remote.told():
+            return Result._loaded(remote.fetched(path), algorithm)
+
+    @staticmethod
+    def _loaded(path: Path, algorithm: Algorithm | None) -> "Result":
         config = run_folder.read_config(path)
         algorithm = restoring.algorithm_of(path, config, algorithm)
         lanes = restoring.lanes_of(path, config, algorithm)

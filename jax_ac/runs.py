@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jax_ac import dataset, interruption, memory, restoring, run_folder
+from jax_ac import dataset, interruption, memory, remote, restoring, run_folder
 from jax_ac.evaluator import Evaluator
 from jax_ac.loop import Loop
 from jax_ac.plans import EVAL_EPISODES, Limits, Plan, new_plan, prepare, take_up
@@ -82,7 +82,7 @@ def run(
     """
     host = Host(progress, trackers, save_seconds)
     limits = Limits(max_updates, total_steps, until_solved, segment_updates, tile_width, eval_every, eval_episodes)
-    with interruption.remembered():
+    with interruption.remembered(), remote.told():
         if out is not None:
             return execute(prepare(out, algorithm, seeds, hyperparams, limits, devices), host)
         return execute(new_plan(algorithm, seeds, hyperparams, limits, devices), host)
@@ -119,7 +119,7 @@ def resume(
         does not extend it.
       OSError: as `run`.
     """
-    with interruption.remembered():
+    with interruption.remembered(), remote.told():
         plan = take_up(path, algorithm, seeds=seeds, max_updates=max_updates, total_steps=total_steps, devices=devices)
         return execute(plan, Host(progress, trackers, save_seconds))
 
@@ -135,6 +135,7 @@ def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
         path = plan.folder / run_folder.RESULTS
         try:
             dataset.write(result.data, path)
+            remote.push(plan.folder, all_files=True)
         except OSError as error:
             raise OSError(f"{path} cannot be written ({error.strerror or error}); the lanes are saved.") from error
     return result
