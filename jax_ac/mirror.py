@@ -14,6 +14,7 @@ import re
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,8 @@ class Mirror:
 
     def __init__(self, place: Place):
         self.place = place
-        self._folder = tempfile.TemporaryDirectory(prefix="jax_ac-", ignore_cleanup_errors=True)  # goes with the process
-        self.local = Path(self._folder.name).resolve()
+        self.local = Path(tempfile.mkdtemp(prefix="jax_ac-")).resolve()
+        weakref.finalize(self, shutil.rmtree, self.local, ignore_errors=True)  # at the end of the process, if not before
         self._leases: dict[str, Lease] = {}
         self._parts: dict[str, list[str]] = {}  # sealed folders that are whole there and here, and the files of each
         self._fetched: dict[str, Any] = {}  # other files, as the store had them
@@ -133,7 +134,7 @@ class Mirror:
         there = object_store.listing(self.place, name)
         whole = {part: files for part, files in _parts(there).items() if store.DIGESTS in files}
         try:
-            for part in whole.keys() - self._parts.keys():
+            for part in [part for part in whole if not (self.local / part).is_dir()]:
                 self._fetch([f"{part}/{file}" for file in whole[part]], part)
                 self._parts[part] = whole[part]
             for file in filter(RECORD.fullmatch, there):
@@ -143,7 +144,7 @@ class Mirror:
                     self._fetched[file], self._sent[file] = version, _stamp(self.local / file)
         except Missing:
             return None
-        for part in _parts(self._files_in(name)).keys() - whole.keys():
+        for part in _parts(self._files_in(name)).keys() - whole.keys():  # the store is the truth
             store.remove(self.local / part)
             self._parts.pop(part, None)
         return list(there)
