@@ -34,7 +34,7 @@ class Result(NamedTuple):
       states: each lane's whole state, leaves ``[L, ...]``, on the host; as it was last kept where the lane is not done.
       spent: what it cost: of `resume` what it did itself, of `load` what all did.
       interrupted: whether the user stopped it.
-      folder: where it is on disk, or None.
+      folder: where it is on disk, or None; what stands here for a URL, which goes with the process (`remote`).
     """
 
     algorithm: Algorithm
@@ -165,7 +165,7 @@ class Result(NamedTuple):
         ]
 
     def save(self, path: str | Path) -> Path:
-        """Writes a run folder, from which `load` and `resume` go on. Returns its path.
+        """Writes a run folder, here or at a URL, from which `load` and `resume` go on. Returns its path.
 
         Raises:
           ValueError: if there is something already, or it cannot be written to.
@@ -189,7 +189,7 @@ class Result(NamedTuple):
         """What a run left in its folder, finished or not.
 
         Args:
-          path: the run folder.
+          path: the run folder, or its URL.
           algorithm: the one that trained, where it cannot be made from ``run.json``: where parts of it are the user's own.
 
         Raises:

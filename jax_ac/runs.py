@@ -66,7 +66,8 @@ def run(
       eval_every: after how many updates a lane is evaluated, and where it ends without diverging; None: not at all.
         The metrics then have `greedy_return` and `sampled_return` (`evaluator.Scores`), NaN where nothing was evaluated.
       eval_episodes: episodes of an evaluation, greedy and sampled each; all agents have the same chances.
-      out: a folder for the run (`run_folder`), from which `resume` goes on if it is interrupted or killed.
+      out: a folder for the run (`run_folder`), or its URL in an object store (`remote`), from which `resume` goes on if it
+        is interrupted or killed.
       progress: True shows a line while it works; a function is called with `Progress` after each compiled call instead.
       trackers: told of what each compiled call did (`trackers`).
       segment_updates: after how many updates the places of solved lanes are given to others; 50 until solved, else 200,
@@ -105,7 +106,7 @@ def resume(
     On CPU the numbers are bit for bit those of a run that was never interrupted, on any number of devices.
 
     Args:
-      path: the folder that `run` wrote.
+      path: the folder that `run` wrote, or its URL.
       algorithm: the one that trained, where it cannot be made from ``run.json``: where parts of it are the user's own.
       seeds: other seeds than before, the old ones among them, to extend the run.
       max_updates: a higher limit per lane than before, to extend the run; or `total_steps`. A lane that was solved, in a run

@@ -123,7 +123,7 @@ def test_a_save_that_is_cut_anywhere_loses_nothing():
         begun()
         writer = mirror(left)
         writer.pull("demo")
-        with pytest.raises(Unreachable, match="memory://runs.* cannot be reached: the cable was cut"):
+        with pytest.raises(Unreachable, match=r"memory://runs.* cannot be reached: the cable was cut"):
             step(writer)
         seen.append(read(mirror()))
         assert 7 in seen[-1]["lanes"]
@@ -212,7 +212,7 @@ def test_a_lock_of_this_machine_counts_as_long_as_its_process_lives():
 
 def test_a_lock_of_another_machine_counts_until_it_is_old():
     lock(machine="another", host="far", pid=7, time=time.time() - 31)
-    with pytest.raises(lease.InUse, match="another process, 7 on far, .* or was 31 seconds ago: .* again in 59 seconds"):
+    with pytest.raises(lease.InUse, match=r"another process, 7 on far, .* or was 31 seconds ago: .* again in 59 seconds"):
         lease.Lease(PLACE, "lock").take()
     for said in ({"time": time.time() - 91}, {"time": None}, {}):
         lock(machine="another", host="far", pid=7, **said)

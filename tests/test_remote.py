@@ -1,4 +1,4 @@
-"""Runs in an object store: a server on the loopback that speaks S3, killed writers, cut uploads, and doors that stay shut."""
+"""Runs in an object store: a server on the loopback that speaks S3, killed writers, cut uploads, and what is refused."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from moto.server import ThreadedMotoServer
 
-from jax_ac import cli, lease, object_store, remote, run_folder
+from jax_ac import cli, lease, object_store, remote, run_folder, studies, watching
 from jax_ac.mirror import Mirror
 from jax_ac.results import Result
 from jax_ac.runs import resume, run
@@ -156,7 +156,7 @@ def test_a_sweep_of_several_programs(url, capsys):
     prefix = url.removeprefix("s3://bucket/")
     assert {f"{prefix}/{name}" for name in ("num_envs=2/run.json", "num_envs=4/results.nc", "sweep.csv")} <= {*names(prefix)}
     forget()
-    assert exit_status("report", url) == 0
+    assert studies.read(remote.fetched(url)).programs == ("num_envs=2", "num_envs=4")
     assert exit_status("resume", url, "--seeds", "3") == 0
     forget()
     assert Result.load(f"{url}/num_envs=4").data.sizes["seed"] == 3
@@ -164,7 +164,9 @@ def test_a_sweep_of_several_programs(url, capsys):
     assert f"the folder {url} is not empty" in capsys.readouterr().err
 
 
-def test_result_save(url, expected):
+@pytest.mark.parametrize("scheme", ["s3", "memory"])
+def test_result_save(scheme, expected):
+    url = f"{scheme}://bucket/saved/demo"
     saved = expected.save(url)
     assert remote.shown(saved) == url
     forget()
@@ -186,9 +188,26 @@ def stopped(url, keras):
     return url
 
 
+def test_a_report_follows_a_run(stopped, monkeypatch):
+    monkeypatch.setattr(watching, "ASK_SECONDS", 0.0)
+    remote.MIRRORS["of the one who watches"] = mirror = another(stopped)
+    watched = watching.Watched((mirror.local / "demo",))
+    tag, page = watched.page()
+    assert watched.tag() == watched.tag() == tag
+    resume(stopped, progress=False)
+    assert watched.tag() != tag
+    assert watched.page()[1] != page
+    forget()
+
+
+def another(url):
+    """A mirror of the same folder, as another process has."""
+    return Mirror(object_store.connect("s3", url.removeprefix("s3://").removesuffix("/demo")))
+
+
 def test_what_was_sent_half_way_is_not_there_and_is_tidied_up(stopped, expected):
     prefix = stopped.removeprefix("s3://bucket/")
-    whole = [name for name in names(f"{prefix}/checkpoint/")]
+    whole = names(f"{prefix}/checkpoint/")
     half = {name: f"{prefix}/checkpoint/999999999/{name.split('/checkpoint/')[1].split('/', 1)[1]}" for name in whole}
     for name, copy in half.items():
         if not copy.endswith("digests.json"):
@@ -203,7 +222,7 @@ def test_what_was_sent_half_way_is_not_there_and_is_tidied_up(stopped, expected)
 
 def seen_by_another(url):
     """What another process would load now."""
-    mirror = Mirror(object_store.connect("s3", url.removeprefix("s3://").removesuffix("/demo")))
+    mirror = another(url)
     mirror.pull("demo")
     return Result.load(mirror.local / "demo")
 
@@ -220,8 +239,7 @@ def test_the_store_goes_away_meanwhile(url, keras, server, expected):
         with pytest.raises(OSError, match=f"the run cannot be saved to {url} \\(.* cannot be reached") as failed:
             run(keras, SEEDS, out=url, progress=look, save_seconds=0.0, **OPTIONS)
     finally:
-        host, port = server._server.server_address[:2]
-        server._port = port
+        server._port = server._server.server_address[1]
         server.start()
     assert "\n" not in str(failed.value)
     assert "/jax_ac-" not in str(failed.value)
