@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jax_ac.agent import Agent as Agent
     from jax_ac.algorithms import actor_critic as actor_critic
     from jax_ac.brax_envs import from_brax as from_brax
+    from jax_ac.clusters import RayCluster as RayCluster
     from jax_ac.devices import use_all_cores as use_all_cores
     from jax_ac.envs import make_env as make_env
     from jax_ac.hyperparams import A2CHyperparams as A2CHyperparams
@@ -53,6 +54,7 @@ _HOMES = {
     "OneStepHyperparams": "hyperparams",
     "PPOHyperparams": "hyperparams",
     "ReinforceHyperparams": "hyperparams",
+    "RayCluster": "clusters",
     "Result": "results",
     "a2c": "presets",
     "actor_critic": "algorithms",
@@ -86,6 +88,7 @@ __all__ = [
     "KerasHyperparams",
     "OneStepHyperparams",
     "PPOHyperparams",
+    "RayCluster",
     "ReinforceHyperparams",
     "Result",
     "a2c",

@@ -11,6 +11,7 @@ import tyro
 from jax_ac import remote, tracker_names, tuning
 from jax_ac.checks import ACTION_BOUNDS, FINITE, check_hyperparams, check_number, check_positive
 from jax_ac.errors import unknown_name
+from jax_ac.placing import Placed, check_placed
 
 
 class BadInput(Exception):
@@ -59,7 +60,7 @@ NO_NUMBERS, NO_SHAPES = Numbers(), Shapes()
 
 
 @dataclasses.dataclass(frozen=True)
-class Common:
+class Common(Placed):
     """What all commands take."""
 
     env: tyro.conf.Positional[str] = "CartPole-v0"
@@ -193,6 +194,7 @@ def env_params(command: Common) -> dict[str, float]:
 
 def _checked(command: Common) -> tuning.Setting:
     setting = tuning.setting(command.algorithm, command.env)
+    check_placed(command)
     check_positive("--seeds", command.seeds)
     if command.max_updates is not None and command.total_steps is not None:
         raise ValueError("give --max-updates or --total-steps, not both.")

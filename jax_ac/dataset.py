@@ -7,7 +7,7 @@ import numpy as np
 
 from jax_ac import files
 from jax_ac.lanes import Lanes
-from jax_ac.schedule import Marks
+from jax_ac.marks import Marks
 from jax_ac.types import Metrics
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """Evaluating while training: what the lanes of a tile are worth, at borders between compiled calls."""
 
-import time
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,8 +11,9 @@ import numpy as np
 
 from jax_ac.checks import check_positive
 from jax_ac.evaluation import check_limits, evaluate, evaluation_key
+from jax_ac.marks import marks_of
 from jax_ac.protocols import Algorithm
-from jax_ac.schedule import Ends, marks_of
+from jax_ac.schedule import Ends
 from jax_ac.tiles import Slots, Tiles
 from jax_ac.types import Metrics, TrainState
 
@@ -52,14 +52,10 @@ class Evaluator:
     """Plays N episodes of each lane, greedy and sampled, after every so many updates and where it ends without diverging.
 
     All agents have the same key, and so the same chances.
-
-    Attributes:
-      seconds: that it took, of each tile.
     """
 
     def __init__(self, tiles: Tiles, every: int, num_episodes: int, ends: Ends):
         self.tiles, self.every, self.num_episodes, self.ends = tiles, every, num_episodes, ends
-        self.seconds = [0.0] * len(tiles.devices)
         self._programs: list[Any] = []
 
     def compile(self, states: tuple[TrainState, ...]) -> None:
@@ -82,9 +78,7 @@ class Evaluator:
         due &= (slots.limit > 0) & (marks.num_updates > before)
         rows = Scores(*(np.full(metrics.running_return.shape, np.nan, np.float32) for _ in Scores._fields))
         if due.any():
-            start = time.perf_counter()
             scores = jax.device_get(self._programs[tile](*self._arguments(tile, states, slots.hyperparams)))
-            self.seconds[tile] += time.perf_counter() - start
             for row, score in zip(rows, scores, strict=True):
                 row[due, (marks.num_updates - before - 1)[due]] = score[due]
         return with_scores(metrics, rows)

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import tyro
 
+from jax_ac.placing import Placed
+
 
 @dataclasses.dataclass(frozen=True)
-class Resume:
+class Resume(Placed):
     """Go on with a run that was interrupted or killed, or extend a finished one.
 
     What is in its folder is not trained again; the numbers are those of a run that was never interrupted.

@@ -1,47 +1,47 @@
-"""The loop of a run over its segments: tiles are filled, advanced, and what they did is kept, reported and saved."""
+"""The loop of a run over its calls: workers are given lanes, and what they did is kept, reported and saved."""
 
 import contextlib
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 
-import jax
 import numpy as np
 
-from jax_ac.evaluator import Evaluator
+from jax_ac.crews import Crew
 from jax_ac.interruption import interrupts
+from jax_ac.orders import Failed, Lost, Order, Report
 from jax_ac.progress import Progress
 from jax_ac.saving import Saver
 from jax_ac.schedule import Schedule
 from jax_ac.spending import Spent
-from jax_ac.tiles import Tiles
 from jax_ac.tracking import Feed
 
 CALL_SECONDS = 1.0
 """How long a compiled call may take: the host can speak, save and stop between two calls."""
 
+CALLS_PER_SECOND = 200
+"""How many reports the host takes in; with more workers than that each call takes longer."""
+
+MOST_LOSSES = 10
+"""So often a lane may be lost without coming further, to which a worker of its own is given after half of that."""
+
 
 class Loop:
-    """The loop over segments: each tile goes on by itself, as soon as it has been filled anew.
+    """The loop over calls: each worker goes on by itself, as soon as its tile has been filled anew.
 
-    A compiled call does a segment, or as much of it as takes about a second.
+    A compiled call does a segment, or as much of it as takes about a second. Where a worker is lost, its lanes go on with
+    others, from the states that were last kept; if it comes back it is given lanes again, and so are workers that join.
     """
 
-    def __init__(
-        self,
-        tiles: Tiles,
-        schedule: Schedule,
-        states: list,
-        saver: Saver | None,
-        evaluator: Evaluator | None,
-        compile_seconds: float,
-    ):
-        self.tiles, self.schedule, self.states, self.saver, self.evaluator = tiles, schedule, states, saver, evaluator
-        self._compile_seconds = compile_seconds
-        self._most = [1] * len(states)  # updates per call, of each tile
-        self._seconds, self._computed = 0.0, 0
+    def __init__(self, crew: Crew, schedule: Schedule, saver: Saver | None, keep_seconds: float):
+        """`keep_seconds`: so long a worker that may be lost keeps its lanes' states to itself, where nothing is saved."""
+        self.crew, self.schedule, self.saver, self.keep_seconds = crew, schedule, saver, keep_seconds
+        self._running: dict[Future, tuple[int, Order | None]] = {}  # None: a worker that is not ready yet
+        self._idle: set[int] = set()
+        self._most: list[int] = []  # updates per call, of each worker
+        self._next: list[float] = []  # when it is to hand over its states
+        self._seconds, self._evaluating, self._computed = 0.0, 0.0, 0
         self._before = self._totals()
 
     def _totals(self) -> tuple[int, int]:
@@ -52,11 +52,17 @@ class Loop:
     def spent(self) -> Spent:
         """What it has cost so far."""
         updates, env_steps = (now - before for now, before in zip(self._totals(), self._before, strict=True))
-        utilisation = updates / self._computed if self._computed else 1.0
-        seconds_of_devices = max(self._seconds, 1e-9) * len(self.states)
-        evaluating = sum(self.evaluator.seconds) / seconds_of_devices if self.evaluator else 0.0
-        costs = (self._compile_seconds, self._seconds, updates, env_steps, utilisation, len(self.states), evaluating)
-        return Spent(*costs)
+        num_workers = len(self._most)
+        return Spent(
+            compile_seconds=self.crew.start_seconds,
+            run_seconds=self._seconds,
+            updates=max(updates, 0),
+            env_steps=max(env_steps, 0),
+            utilisation=min(1.0, updates / self._computed) if self._computed and updates > 0 else 1.0,
+            num_devices=num_workers,
+            evaluating=self._evaluating / (max(self._seconds, 1e-9) * max(num_workers, 1)),
+            repeated=self.schedule.repeated,
+        )
 
     def run(self, feed: Feed, line: Callable[[Progress], None]) -> bool:
         """Trains all lanes. Returns whether the user stopped it. After an error what has been done is saved."""
@@ -70,19 +76,17 @@ class Loop:
 
     def _run(self, feed: Feed, line: Callable[[Progress], None]) -> bool:
         start, stop = time.perf_counter(), threading.Event()
-        running: dict[Future, int] = {}
-        with ThreadPoolExecutor(len(self.states)) as pool, interrupts(stop):
-            for tile in range(len(self.states)):
-                self._begin(pool, running, tile)
-            while running:
-                for future in wait(list(running), return_when=FIRST_COMPLETED).done:
-                    tile = running.pop(future)
-                    states, metrics = future.result()
-                    self._end(tile, states, metrics, feed)
-                    if stop.is_set():
-                        self.schedule.keep(tile, self.states[tile])
-                    else:
-                        self._begin(pool, running, tile)
+        with interrupts(stop):
+            while self._at_work(stop):
+                self.crew.look()
+                for _ in range(len(self._most), len(self.crew)):
+                    self._welcome()
+                for future in wait(list(self._running), self.crew.look_seconds, FIRST_COMPLETED).done:
+                    tile, order = self._running.pop(future)
+                    try:
+                        self._end(tile, order, future.result(), feed, stop)
+                    except Lost as error:
+                        self._lost(tile, error, stop)
                 self._seconds = time.perf_counter() - start
                 try:
                     line(self._progress())
@@ -92,33 +96,72 @@ class Loop:
                 self.saver.save(self.spent())
         return stop.is_set()
 
-    def _begin(self, pool: ThreadPoolExecutor, running: dict[Future, int], tile: int) -> None:
-        """Fills the tile's idle places and starts its next segment, if it holds a lane."""
-        places, lanes = self.schedule.refill(tile)
-        if len(places):
-            rows = jax.tree.map(lambda leaf: leaf[lanes], self.schedule.states)
-            self.states[tile] = self.tiles.insert(tile, self.states[tile], places, rows)
+    def _at_work(self, stop: threading.Event) -> bool:
+        """Whether a call is at work, or there is more to do."""
+        calls = any(order is not None for _, order in self._running.values())
+        return calls or not (stop.is_set() or self.schedule.done.all())
+
+    def _welcome(self) -> None:
+        """Makes room for the next worker of the crew, which is given lanes when it is ready."""
+        tile = len(self._most)
+        if tile == len(self.schedule.lane_at):
+            self.schedule.add_tile()
+        self._most.append(1)
+        self._next.append(time.monotonic() + self.keep_seconds)
+        self._running[self.crew.ready(tile)] = tile, None
+
+    def _begin(self, tile: int) -> None:
+        """Fills the tile's idle places and starts its next call, if it holds a lane."""
+        order = self.schedule.order(tile, self._most[tile], self._wants_states(tile))
         if self.schedule.busy(tile):
-            running[pool.submit(self._call, tile, self.schedule.slots(tile, self._most[tile]))] = tile
+            self._idle.discard(tile)
+            self._running[self.crew.advance(tile, order)] = tile, order
+        else:
+            self._idle.add(tile)
 
-    def _call(self, tile: int, slots: Any) -> tuple[Any, Any]:
-        """In a thread of its own: a compiled call, and what it left on the device."""
-        start, before = time.perf_counter(), self.schedule.updates_at(tile)
-        states, metrics = jax.block_until_ready(self.tiles.advance_tile(tile, self.states[tile], slots))
-        self.states[tile] = states
-        done, seconds = int((np.asarray(states.num_updates) - before)[slots.limit > 0].max()), time.perf_counter() - start
-        self._most[tile] = max(1, min(int(done * CALL_SECONDS / seconds), 2 * self._most[tile]))
-        if self.evaluator:
-            metrics = self.evaluator(tile, states, metrics, slots, before)
-        return states, metrics
+    def _wants_states(self, tile: int) -> bool:
+        """Whether the worker is to hand over the states of all its lanes."""
+        due = self.crew.look_seconds is not None and time.monotonic() >= self._next[tile]
+        return due or bool(self.saver and self.saver.wants(tile))
 
-    def _end(self, tile: int, states: Any, metrics: Any, feed: Feed) -> None:
-        done = self.schedule.record(tile, states, metrics)
-        updates = self.schedule.marks.num_updates[done.lanes] - done.before
-        self._computed += self.tiles.width * int(updates.max())
-        feed(self.schedule, done)
+    def _end(self, tile: int, order: Order | None, report: Report | None, feed: Feed, stop: threading.Event) -> None:
+        """After a call, or when a worker has become ready."""
+        if order is not None and report is not None:
+            self._record(tile, order, report, feed)
+            if stop.is_set() and not order.all_states and self.schedule.busy(tile):
+                self.schedule.keep_all(tile, self.crew.states(tile).result())
+        if not stop.is_set():
+            self._begin(tile)
+
+    def _record(self, tile: int, order: Order, report: Report, feed: Feed) -> None:
+        seconds, done = report.seconds - report.evaluating, report.metrics[0].shape[1]
+        allowed = max(CALL_SECONDS, len(self.crew) / CALLS_PER_SECOND) if CALL_SECONDS else 0.0
+        self._most[tile] = max(1, min(int(done * allowed / seconds), 2 * self._most[tile]))
+        self._evaluating += report.evaluating
+        self._computed += len(order.slots.seed) * done
+        feed(self.schedule, self.schedule.record(tile, report))
+        if order.all_states:
+            self._next[tile] = time.monotonic() + self.keep_seconds
         if self.saver:
-            self.saver.after_segment(tile, states, self.spent())
+            self.saver.after_call(tile, order.all_states, self.spent())
+
+    def _lost(self, tile: int, error: Lost, stop: threading.Event) -> None:
+        """Gives the lanes of a lost worker to those that have nothing to do, and waits for it to come back.
+
+        Raises RuntimeError if a worker cannot begin, or a lane that had one to itself failed, or was lost again and again.
+        """
+        lanes = self.schedule.release(tile, alone=isinstance(error, Failed))
+        if isinstance(error, Failed) and not len(lanes):
+            raise RuntimeError(f"a worker cannot begin: {error}") from error
+        if len(lanes) == 1 and (isinstance(error, Failed) or self.schedule.losses[lanes[0]] > MOST_LOSSES):
+            lane, of = lanes[0], self.schedule.lanes
+            raise RuntimeError(f"seed {of.seed[lane]}, setting {of.setting[lane]} cannot be trained: {error}") from error
+        if self.saver:
+            self.saver.after_call(tile, False, self.spent())
+        if not stop.is_set():
+            self._running[self.crew.ready(tile)] = tile, None
+            for idle in sorted(self._idle):
+                self._begin(idle)
 
     def _progress(self) -> Progress:
         schedule = self.schedule

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from jax_ac.schedule import Marks
+from jax_ac.marks import Marks
 
 QUIET_INTERVAL = 5.0
 """Seconds between two lines where the output is not a terminal."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from jax_ac import restoring, run_folder, spending, store
 from jax_ac.lanes import Lanes, lay_out
+from jax_ac.marks import Marks
 from jax_ac.run_folder import Config, Records
-from jax_ac.schedule import Marks, Schedule
+from jax_ac.schedule import Schedule
 from jax_ac.spending import Spent
 from jax_ac.types import Metrics
 

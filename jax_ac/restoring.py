@@ -10,9 +10,10 @@ import numpy as np
 from jax_ac import recipes, run_folder
 from jax_ac.evaluator import Scores, with_scores
 from jax_ac.lanes import Lanes, lay_out
+from jax_ac.marks import marks_of
 from jax_ac.protocols import Algorithm
 from jax_ac.run_folder import Config, Records
-from jax_ac.schedule import Ends, Schedule, marks_of
+from jax_ac.schedule import Ends, Schedule
 from jax_ac.tracing import traced
 
 

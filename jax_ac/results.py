@@ -11,9 +11,10 @@ from jax_ac.agent import Agent
 from jax_ac.checks import check_positive, check_whole
 from jax_ac.errors import unknown_name
 from jax_ac.lanes import Lanes
+from jax_ac.marks import Marks, episodes_to_solve
 from jax_ac.protocols import Algorithm
 from jax_ac.run_folder import Config, Records
-from jax_ac.schedule import Marks, Schedule, episodes_to_solve
+from jax_ac.schedule import Schedule
 from jax_ac.spending import Spent
 from jax_ac.tiles import make_tiles
 from jax_ac.types import Metrics, TrainState

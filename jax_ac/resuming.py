@@ -3,8 +3,9 @@
 from jax_ac import remote, tracker_names
 from jax_ac.commands import checking
 from jax_ac.folder_commands import Resume
+from jax_ac.placing import check_placed
 from jax_ac.sweeping import announced, finish_sweep
-from jax_ac.trainer import finish, use_devices
+from jax_ac.trainer import finish, host_of, use_devices
 
 
 def resume(command: Resume) -> int:
@@ -12,15 +13,16 @@ def resume(command: Resume) -> int:
     with checking():
         folder = remote.fetched(command.path)
         tracker_names.check(command.tracker)
+        check_placed(command)
         use_devices()
         from jax_ac import run_folder
         from jax_ac.plans import take_up
-        from jax_ac.runs import Host, execute
+        from jax_ac.runs import execute
 
         seeds, updates, steps = command.seeds, command.max_updates, command.total_steps
         folders = run_folder.runs_in(folder)
         plans = [take_up(path, seeds=seeds, max_updates=updates, total_steps=steps) for path in folders]
-        hosts = [Host(trackers=tracker_names.make(command.tracker, path)) for path in folders]
+        hosts = [host_of(command, path) for path in folders]
     config = plans[0].config
     title = f"{config.env}, {len(config.seeds)} seeds"
     if len(plans) > 1 or len(plans[0].lanes.shape) > 1:

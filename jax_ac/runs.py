@@ -1,12 +1,12 @@
 """Runs: the host's side of a training run. It hands lanes to the places of the tiles, a segment of updates at a time."""
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jax_ac import dataset, interruption, memory, remote, restoring, run_folder
-from jax_ac.evaluator import Evaluator
+from jax_ac.clusters import RayCluster, RayCrew, cluster_of
+from jax_ac.crews import LocalCrew
 from jax_ac.loop import Loop
 from jax_ac.plans import EVAL_EPISODES, Limits, Plan, new_plan, prepare, take_up
 from jax_ac.progress import Progress, show
@@ -17,16 +17,19 @@ from jax_ac.schedule import Schedule
 from jax_ac.trackers import Tracker
 from jax_ac.tracking import Feed
 
+Executor = Literal["ray"] | RayCluster | None
+
 SAVE_SECONDS = 30.0
 """Seconds between two checkpoints."""
 
 
 class Host(NamedTuple):
-    """How the host goes about a run: what it says to whom, and how often it saves."""
+    """How the host goes about a run: what it says to whom, how often it saves, and where its workers are if not here."""
 
     progress: Callable[[Progress], None] | bool = True
     trackers: Sequence[Tracker] = ()
     save_seconds: float = SAVE_SECONDS
+    cluster: RayCluster | None = None
 
 
 DEFAULT_HOST = Host()
@@ -49,6 +52,7 @@ def run(
     save_seconds: float = SAVE_SECONDS,
     tile_width: int | None = None,
     devices: Any = None,
+    executor: Executor = None,
 ) -> Result:
     """Trains every lane until it is solved, has diverged, or has done `max_updates`.
 
@@ -75,13 +79,14 @@ def run(
       save_seconds: between two checkpoints.
       tile_width: lanes per tile; chosen for the device where None.
       devices: all local devices where None.
+      executor: None: this process; ``"ray"`` or a `RayCluster`: the workers of a Ray cluster, with the same bits.
 
     Raises:
       ValueError, TypeError: as `train_many`; if the results would not fit in memory; if `out` is not empty or cannot be
         written to.
       OSError: if the run cannot be saved any more; what was saved before is whole.
     """
-    host = Host(progress, trackers, save_seconds)
+    host = Host(progress, trackers, save_seconds, cluster_of(executor))
     limits = Limits(max_updates, total_steps, until_solved, segment_updates, tile_width, eval_every, eval_episodes)
     with interruption.remembered(), remote.told():
         if out is not None:
@@ -100,6 +105,7 @@ def resume(
     trackers: Sequence[Tracker] = (),
     save_seconds: float = SAVE_SECONDS,
     devices: Any = None,
+    executor: Executor = None,
 ) -> Result:
     """Goes on with a run from its folder, or extends a finished one; what is there is not trained again.
 
@@ -122,7 +128,7 @@ def resume(
     """
     with interruption.remembered(), remote.told():
         plan = take_up(path, algorithm, seeds=seeds, max_updates=max_updates, total_steps=total_steps, devices=devices)
-        return execute(plan, Host(progress, trackers, save_seconds))
+        return execute(plan, Host(progress, trackers, save_seconds, cluster_of(executor)))
 
 
 def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
@@ -144,34 +150,25 @@ def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
 
 def _train(plan: Plan, host: Host) -> Result:
     tiles, lanes, config, folder, records, spent = plan
-    start = time.perf_counter()
-    states, _ = tiles.compile()
-    like = restoring.shapes_of(tiles.algorithm, config)
     ends = restoring.ends_of(config)
-    schedule = Schedule(lanes, (len(tiles.devices), tiles.width), ends, like)
-    restoring.restore(schedule, records)
-    evaluator = None
-    if config.eval_every is not None:
-        evaluator = Evaluator(tiles, config.eval_every, config.eval_episodes, ends)
-        evaluator.compile(states)
-    interruption.check()
-    compile_seconds = time.perf_counter() - start
-    saver = Saver(folder, schedule, host.save_seconds, spent) if folder else None
-    loop = Loop(tiles, schedule, list(states), saver, evaluator, compile_seconds)
-    with Feed(host.trackers, lanes, config) as feed, show(host.progress, _headline(plan)) as line:
-        interrupted = loop.run(feed, line)
+    with RayCrew(plan, host.cluster) if host.cluster else LocalCrew(tiles, config, ends) as crew:
+        schedule = Schedule(lanes, (len(crew), tiles.width), ends, restoring.shapes_of(tiles.algorithm, config))
+        restoring.restore(schedule, records)
+        saver = Saver(folder, schedule, host.save_seconds, spent) if folder else None
+        loop = Loop(crew, schedule, saver, host.save_seconds)
+        with Feed(host.trackers, lanes, config) as feed, show(host.progress, _headline(plan, crew.where)) as line:
+            interrupted = loop.run(feed, line)
     kept = (schedule.marks, schedule.metrics, schedule.states)
     return Result(tiles.algorithm, config, lanes, *kept, loop.spent(), interrupted, folder)
 
 
-def _headline(plan: Plan) -> str:
+def _headline(plan: Plan, where: str) -> str:
     """What is about to be trained, where, and the memory that it will take."""
     tiles, config, num_lanes = plan.tiles, plan.config, len(plan.lanes.seed)
     scored = config.eval_every is not None
     results = memory.mebibytes(memory.result_bytes(tiles.algorithm, num_lanes, config.max_updates, scored))
     each = memory.mebibytes(memory.tile_bytes(tiles.algorithm, tiles.width, tiles.num_updates))
-    where = "1 device" if len(tiles.devices) == 1 else f"each of {len(tiles.devices)} devices"
     return (
         f"{num_lanes:,} lanes x {config.max_updates:,} updates, {tiles.width} lanes at once on {where}; "
-        f"memory: results {results}, each device up to {each}"
+        f"memory: results {results}, each up to {each}"
     )

@@ -8,10 +8,11 @@ import jax
 import numpy as np
 
 from jax_ac import remote, run_folder, spending
+from jax_ac.marks import marks_of
 from jax_ac.run_folder import Records
-from jax_ac.schedule import Schedule, marks_of
+from jax_ac.schedule import Schedule
 from jax_ac.spending import Spent
-from jax_ac.types import PyTree, TrainState
+from jax_ac.types import PyTree
 
 
 class Saver:
@@ -28,14 +29,18 @@ class Saver:
         self._missing: set[int] | None = None  # tiles that have not handed over their lanes; None: no checkpoint is due
         self._saved = schedule.done.copy()
 
-    def after_segment(self, tile: int, states: TrainState, spent: Spent) -> None:
-        """To be called after `Schedule.record`, before the tile is filled anew."""
+    def wants(self, tile: int) -> bool:
+        """Whether the tile is to hand over the states of all its lanes with its next report."""
         if self._missing is None and time.monotonic() >= self._next:
             self._missing = set(range(len(self.schedule.lane_at)))
+        return self._missing is not None and tile in self._missing
+
+    def after_call(self, tile: int, all_states: bool, spent: Spent) -> None:
+        """To be called after `Schedule.record`, with whether the tile has handed over all states, or else is lost."""
         if self._missing is None:
             return
-        self.schedule.keep(tile, states)
-        self._missing.discard(tile)
+        if all_states:
+            self._missing.discard(tile)
         self._missing = {other for other in self._missing if self.schedule.busy(other)}
         if not self._missing:
             self.save(spent)

@@ -1,44 +1,19 @@
 """The schedule of a run: which lane is at which place of the tiles, and the record of what each lane has done."""
 
 from collections import deque
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from jax_ac.lanes import Lanes
+from jax_ac.marks import Marks, marks_of, no_marks
+from jax_ac.orders import Order, Report
 from jax_ac.tiles import Slots
 from jax_ac.types import Metrics, PyTree, TrainState
 
-
-class Marks(NamedTuple):
-    """Where each lane stands: the scalar fields of `TrainState`, by the same names, leaves ``[L]``."""
-
-    num_updates: np.ndarray
-    num_episodes: np.ndarray
-    env_steps: np.ndarray
-    running_return: np.ndarray
-    solved_update: np.ndarray
-    solved_episode: np.ndarray
-    solved_step: np.ndarray
-    diverged_update: np.ndarray
-    frozen: np.ndarray
-
-
-def marks_of(states: TrainState) -> Marks:
-    """The marks of states, leaves ``[L]``."""
-    return Marks(*(np.asarray(getattr(states, name)) for name in Marks._fields))
-
-
-def episodes_to_solve(marks: Marks) -> tuple[np.ndarray, np.ndarray]:
-    """Per lane, ``[L]``: the episodes it needed, or had when it was last seen, and whether it was solved (`solving`).
-
-    A lane that diverged will not be solved: it counts as seen for as long as the one that was seen longest.
-    """
-    solved = marks.solved_update >= 0
-    episodes = np.where(solved, marks.solved_episode + 1, marks.num_episodes)
-    return np.where((marks.diverged_update >= 0) & ~solved, episodes.max(), episodes).astype(float), solved
+OFTEN = 5
+"""So often a lane may be lost among others; then it is given a tile to itself, to know whether it is the cause."""
 
 
 class Done(NamedTuple):
@@ -79,7 +54,8 @@ class Ends(NamedTuple):
 class Schedule:
     """Hands L lanes to the places of D tiles, in order, and keeps what comes back.
 
-    A place is idle, or holds a lane until the lane is done. All arrays live on the host.
+    A place is idle, or holds a lane until the lane is done. All arrays live on the host. Tiles may come and go: lanes do not
+    depend on where they are.
 
     Attributes:
       lanes: all lanes of the run.
@@ -89,6 +65,8 @@ class Schedule:
       marks: leaves ``[L]``.
       metrics: leaves ``[L, max_updates]``; blank where a lane has not been.
       states: leaves ``[L, ...]``: of lanes that are done the final state, of others the one last kept (`keep`).
+      repeated: updates that were recorded, and have to be done again since a tile was lost.
+      losses: int ``[L]``, how often a lane was lost with its worker without having come further than before.
     """
 
     def __init__(self, lanes: Lanes, tiles: tuple[int, int], ends: Ends, like: tuple[TrainState, Metrics]):
@@ -101,7 +79,10 @@ class Schedule:
         states, metrics = like
         self.states = jax.tree.map(lambda leaf: np.zeros((num_lanes, *leaf.shape[1:]), leaf.dtype), states)
         self.metrics = jax.tree.map(lambda leaf: _blank_rows(leaf, num_lanes, ends.max_updates), metrics)
-        self.marks = _no_marks(num_lanes)
+        self.marks = no_marks(num_lanes)
+        self.repeated = 0
+        self.losses, self._furthest = np.zeros(num_lanes, np.int32), np.zeros(num_lanes, np.int32)
+        self._suspect = np.zeros(num_lanes, bool)
         self._waiting = deque(range(num_lanes))
         self._fresh = np.zeros(tiles, bool)
 
@@ -128,7 +109,7 @@ class Schedule:
         self._fresh[tile] = False
         restored = []
         for place in np.flatnonzero(self.lane_at[tile] < 0):
-            if not self._waiting:
+            if not self._waiting or not self._may_join(self._waiting[0], tile):
                 break
             lane = self._waiting.popleft()
             self.lane_at[tile, place] = lane
@@ -148,6 +129,12 @@ class Schedule:
         lane = self.lane_at[tile]
         return np.where(lane >= 0, self.marks.num_updates[lane], 0)
 
+    def order(self, tile: int, most: int, all_states: bool = False) -> Order:
+        """Fills the tile's idle places, and says what its worker is to do: as `slots`."""
+        places, lanes = self.refill(tile)
+        rows = jax.tree.map(lambda leaf: leaf[lanes], self.states)
+        return Order(self.slots(tile, most), places, rows, all_states)
+
     def slots(self, tile: int, most: int | None = None) -> Slots:
         """What a tile is told about its places: to do the rest of each lane's segment, but not more than `most` updates."""
         lane, before = np.maximum(self.lane_at[tile], 0), self.updates_at(tile)
@@ -161,27 +148,65 @@ class Schedule:
             limit=np.where(self.lane_at[tile] >= 0, limit, 0).astype(np.int32),
         )
 
-    def record(self, tile: int, states: TrainState, metrics: Metrics) -> Done:
-        """Keeps a segment's results, leaves ``[W, ...]``, and frees the places of lanes that are done."""
+    def record(self, tile: int, report: Report) -> Done:
+        """Keeps what a worker did in a call, and frees the places of lanes that are done."""
         places = np.flatnonzero(self.lane_at[tile] >= 0)
         lanes = self.lane_at[tile, places]
         before, steps_before = self.marks.num_updates[lanes], self.marks.env_steps[lanes]
-        for kept, new in zip(self.metrics, map(np.asarray, metrics), strict=True):
+        for kept, new in zip(self.metrics, report.metrics, strict=True):
             for place, lane, start in zip(places, lanes, before, strict=True):
                 count = min(new.shape[1], self.ends.max_updates - start)
                 kept[lane, start : start + count] = new[place, :count]
-        for kept, new in zip(self.marks, marks_of(states), strict=True):
+        for kept, new in zip(self.marks, report.marks, strict=True):
             kept[lanes] = new[places]
-        finished = self._finish(lanes)
-        self.keep(tile, states, places[finished])
-        self.lane_at[tile, places[finished]] = -1
+        self.keep(tile, report.places, report.states)
+        self.lane_at[tile, places[self._finish(lanes)]] = -1
         return Done(lanes, before, steps_before)
 
-    def keep(self, tile: int, states: TrainState, places: Iterable[int] | None = None) -> None:
-        """Keeps the states of the lanes at these places, of all in the tile where None."""
-        at = np.flatnonzero(self.lane_at[tile] >= 0) if places is None else np.asarray(places, int)
-        for kept, new in zip(jax.tree.leaves(self.states), jax.tree.leaves(states), strict=True):
-            kept[self.lane_at[tile, at]] = np.asarray(new)[at]
+    def keep(self, tile: int, places: np.ndarray, rows: TrainState) -> None:
+        """Keeps the states of the lanes at these places, leaves ``[n, ...]``."""
+        for kept, new in zip(jax.tree.leaves(self.states), jax.tree.leaves(rows), strict=True):
+            kept[self.lane_at[tile, places]] = new
+
+    def keep_all(self, tile: int, states: TrainState) -> None:
+        """Keeps the states of all lanes in a tile; leaves ``[W, ...]``."""
+        places = np.flatnonzero(self.lane_at[tile] >= 0)
+        self.keep(tile, places, jax.tree.map(lambda leaf: np.asarray(leaf)[places], states))
+
+    def release(self, tile: int, alone: bool = False) -> np.ndarray:
+        """Takes back the lanes of a tile that was lost, ``[n]``: each goes on, somewhere, from the state that was last kept.
+
+        A lane that may be the cause is given a tile to itself: where that is said by `alone`, and where it was lost often.
+        """
+        lanes = self.lane_at[tile][self.lane_at[tile] >= 0]
+        kept = jax.tree.map(lambda leaf: leaf[lanes], self.states)
+        begun = (kept.num_updates > 0) | kept.frozen
+        further = self.marks.num_updates[lanes] > self._furthest[lanes]
+        self._furthest[lanes] = np.maximum(self._furthest[lanes], self.marks.num_updates[lanes])
+        self.losses[lanes] = np.where(further, 1, self.losses[lanes] + 1)
+        self._suspect[lanes] = alone | (self.losses[lanes] >= OFTEN)
+        self.repeated += int((self.marks.num_updates[lanes] - kept.num_updates).sum())
+        for mark, then, blank in zip(self.marks, marks_of(kept), no_marks(len(lanes)), strict=True):
+            mark[lanes] = np.where(begun, then, blank)
+        for lane in lanes:
+            for rows in self.metrics:
+                rows[lane, self.marks.num_updates[lane] :] = _blank(rows.dtype)
+        self.begun[lanes] = begun
+        self.lane_at[tile] = -1
+        self._waiting.extendleft(lanes[::-1].tolist())
+        return lanes
+
+    def _may_join(self, lane: int, tile: int) -> bool:
+        """Whether a lane may go where others are, if there are any."""
+        others = self.lane_at[tile][self.lane_at[tile] >= 0]
+        return not len(others) or not (self._suspect[lane] or self._suspect[others].any())
+
+    def add_tile(self) -> int:
+        """Makes room for one more tile, and gives its number."""
+        width = self.lane_at.shape[1]
+        self.lane_at = np.concatenate([self.lane_at, np.full((1, width), -1)])
+        self._fresh = np.concatenate([self._fresh, np.zeros((1, width), bool)])
+        return len(self.lane_at) - 1
 
     def _finish(self, lanes: np.ndarray) -> np.ndarray:
         """Marks those of the lanes that are done. Returns which, ``[n]``."""
@@ -189,22 +214,10 @@ class Schedule:
         return self.done[lanes]
 
 
-def _no_marks(num_lanes: int) -> Marks:
-    def counts(value: int) -> np.ndarray:
-        return np.full(num_lanes, value, np.int32)
-
-    return Marks(
-        num_updates=counts(0),
-        num_episodes=counts(0),
-        env_steps=counts(0),
-        running_return=np.full(num_lanes, np.nan, np.float32),
-        solved_update=counts(-1),
-        solved_episode=counts(-1),
-        solved_step=counts(-1),
-        diverged_update=counts(-1),
-        frozen=np.zeros(num_lanes, bool),
-    )
-
-
 def _blank_rows(leaf: PyTree, num_lanes: int, num_updates: int) -> np.ndarray:
-    return np.full((num_lanes, num_updates), np.nan if np.issubdtype(leaf.dtype, np.floating) else 0, leaf.dtype)
+    return np.full((num_lanes, num_updates), _blank(leaf.dtype), leaf.dtype)
+
+
+def _blank(kind: np.dtype) -> float:
+    """What stands in the place of an update that was not done."""
+    return np.nan if np.issubdtype(kind, np.floating) else 0

@@ -21,6 +21,7 @@ class Spent(NamedTuple):
       utilisation: lane-updates that trained a lane, over those that the tiles made room for.
       num_devices: where it ran; 0 where nothing is known.
       evaluating: the part of the devices' time that evaluations took.
+      repeated: lane-updates that were done again, since a worker was lost with them.
     """
 
     compile_seconds: float = 0.0
@@ -30,6 +31,7 @@ class Spent(NamedTuple):
     utilisation: float = 1.0
     num_devices: int = 0
     evaluating: float = 0.0
+    repeated: int = 0
 
 
 def total(parts: Sequence[Spent]) -> Spent:
@@ -48,6 +50,7 @@ def total(parts: Sequence[Spent]) -> Spent:
         utilisation=updates / room if room else 1.0,
         num_devices=max(part.num_devices for part in parts),
         evaluating=evaluating / seconds if seconds else 0.0,
+        repeated=sum(part.repeated for part in parts),
     )
 
 
@@ -76,8 +79,9 @@ def read(folder: Path) -> list[Spent]:
 
 
 def _is_part(said: Any) -> bool:
-    if not isinstance(said, dict) or set(said) != set(Spent._fields):
+    """Whether these are the numbers of a part; the last of them came later."""
+    if not isinstance(said, dict) or {*said, "repeated"} != set(Spent._fields):
         return False
     kinds = {name: (float, int) if isinstance(default, float) else int for name, default in Spent._field_defaults.items()}
-    numbers = all(isinstance(said[name], kind) and not isinstance(said[name], bool) for name, kind in kinds.items())
+    numbers = all(isinstance(said[name], kinds[name]) and not isinstance(said[name], bool) for name in said)
     return numbers and all(isfinite(value) and value >= 0 for value in said.values()) and said["utilisation"] > 0

@@ -9,8 +9,8 @@ import numpy as np
 
 from jax_ac import readings, restoring, run_folder
 from jax_ac.lanes import Lanes
+from jax_ac.marks import Marks, episodes_to_solve
 from jax_ac.run_folder import Config
-from jax_ac.schedule import Marks, episodes_to_solve
 from jax_ac.spending import Spent
 
 

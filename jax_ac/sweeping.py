@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jax_ac import files, remote, tracker_names, tuning
+from jax_ac import files, remote, tuning
 from jax_ac.commands import Plan, Sweep, checking
-from jax_ac.trainer import INTERRUPTED, assemble, find_env, is_tuned, limits_of, say, updates_of
+from jax_ac.trainer import INTERRUPTED, assemble, find_env, host_of, is_tuned, limits_of, say, updates_of
 
 if TYPE_CHECKING:
     from jax_ac.plans import Plan as RunPlan
@@ -78,7 +78,7 @@ def _shown(value: Any) -> str:
 
 def _sweep(command: Sweep, plan: Plan, programs: list[Program], out: Path) -> int:
     from jax_ac.plans import prepare
-    from jax_ac.runs import Host, execute
+    from jax_ac.runs import execute
 
     num_settings = len(programs) * len(programs[0].hyperparams[0])
     title = f"{command.env}, {command.algorithm}, {num_settings} settings x {command.seeds} seeds"
@@ -91,7 +91,7 @@ def _sweep(command: Sweep, plan: Plan, programs: list[Program], out: Path) -> in
             folder = out / ",".join(f"{name}={_shown(value)}" for name, value in program.shapes.items())
             limits = limits_of(command, program.updates, until_solved=False)
             prepared = prepare(folder, program.algorithm, command.seeds, program.hyperparams, limits)
-            plans.append((prepared, Host(trackers=tracker_names.make(command.tracker, folder))))
+            plans.append((prepared, host_of(command, folder)))
     return finish_sweep((execute(announced(plan), host) for plan, host in plans), out, title)
 
 

@@ -14,11 +14,11 @@ from jax_ac.trackers import Segment, Tracker
 
 
 class Feed:
-    """Tells trackers of every segment; a context manager, which begins and ends them."""
+    """Tells trackers of every update once, also where it is done again as a worker was lost; begins and ends them."""
 
     def __init__(self, trackers: Sequence[Tracker], lanes: Lanes, config: Config):
         self.trackers, self.lanes, self.config = trackers, lanes, config
-
+        self._told = np.zeros(len(lanes.seed), np.int64)  # updates of each lane
         self._ends = ExitStack()
 
     def __enter__(self) -> "Feed":
@@ -36,16 +36,23 @@ class Feed:
         """After `Schedule.record`."""
         if not self.trackers:
             return
-        lanes, num_updates = done.lanes, schedule.marks.num_updates[done.lanes] - done.before
-        columns = np.minimum(done.before[:, None] + np.arange(num_updates.max()), schedule.ends.max_updates - 1)
+        first = np.maximum(done.before, self._told[done.lanes])
+        new = schedule.marks.num_updates[done.lanes] > first
+        if not new.any():
+            return
+        lanes, first = done.lanes[new], first[new]
+        num_updates = schedule.marks.num_updates[lanes] - first
+        columns = np.minimum(first[:, None] + np.arange(num_updates.max()), schedule.ends.max_updates - 1)
+        already = zip(schedule.metrics.env_steps[lanes], done.before[new], first, strict=True)
         segment = Segment(
             setting=self.lanes.setting[lanes],
             seed=self.lanes.seed[lanes],
             hyperparams={name: column[lanes] for name, column in self.lanes.hyperparams._asdict().items()},
-            first_update=done.before,
+            first_update=first,
             num_updates=num_updates,
-            env_steps=done.steps_before,
+            env_steps=done.steps_before[new] + [int(steps[begin:end].sum()) for steps, begin, end in already],
             metrics=jax.tree.map(lambda rows: rows[lanes[:, None], columns], schedule.metrics),
         )
+        self._told[lanes] = first + num_updates
         for tracker in self.trackers:
             tracker.log(segment)

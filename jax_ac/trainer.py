@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from jax_ac import files, remote, tracker_names, tuning
 from jax_ac.commands import Common, Train, checking, env_params
+from jax_ac.folder_commands import Resume
 
 if TYPE_CHECKING:
     from jax_ac.plans import Limits
     from jax_ac.protocols import Algorithm
     from jax_ac.results import Result
+    from jax_ac.runs import Host
     from jax_ac.types import Env
 
 DEFAULT_UPDATES = 1000
@@ -43,14 +45,23 @@ def train(command: Train, setting: tuning.Setting) -> int:
 
 def _train(command: Train, algorithm: "Algorithm", updates: int, until_solved: bool, out: Path) -> int:
     from jax_ac.plans import prepare
-    from jax_ac.runs import Host, execute
+    from jax_ac.runs import execute
 
     title = f"{command.env}, {command.algorithm}, {command.seeds} seeds"
     say(f"{title}{is_tuned(command)}: compiling ...")
     with checking():
         plan = prepare(out, algorithm, command.seeds, None, limits_of(command, updates, until_solved))
-        host = Host(trackers=tracker_names.make(command.tracker, out))
+        host = host_of(command, out)
     return finish(execute(plan, host), title)
+
+
+def host_of(command: Common | Resume, folder: Path) -> "Host":
+    """How the host goes about a run in a folder."""
+    from jax_ac.clusters import RayCluster
+    from jax_ac.runs import Host
+
+    cluster = RayCluster(command.address, command.workers) if command.executor == "ray" else None
+    return Host(trackers=tracker_names.make(command.tracker, folder), cluster=cluster)
 
 
 def say(text: str) -> None:

@@ -5,9 +5,9 @@ from collections import namedtuple
 import numpy as np
 
 from jax_ac.lanes import lay_out
+from jax_ac.marks import Marks
 from jax_ac.readings import Reading
 from jax_ac.run_folder import Config
-from jax_ac.schedule import Marks
 from jax_ac.spending import Spent
 from jax_ac.types import Metrics
 

@@ -6,8 +6,8 @@ import numpy as np
 from rich.console import Console
 
 from jax_ac import progress
+from jax_ac.marks import Marks
 from jax_ac.runs import Progress
-from jax_ac.schedule import Marks
 
 NEVER = np.full(4, -1)
 MARKS = Marks(

@@ -56,6 +56,11 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def say(figures: dict) -> None:
+    """One line of JSON on standard output."""
+    _say(sys.stdout, figures)
+
+
 def _take_stdout() -> TextIO:
     """Standard output for the answers alone; from here on what anything else prints there goes to standard error."""
     sys.stdout.flush()
