@@ -2,8 +2,8 @@
 
 The lock is an object that says who holds it and since when; its holder writes it anew every `RENEW_SECONDS`. One that is
 older than `STALE_SECONDS`, or whose holder ran on this machine and is gone, is nobody's. That is as good as the clocks of
-the machines agree. To look and to write are two requests: two that take over a stale lock, or one that takes it over while its
-holder wakes, both believe for a moment that they hold it, until `Lease.check` before each save finds one of them there.
+the machines agree. To look and to write are two requests: two that take over a stale lock, or one that does and a holder
+that wakes, both believe for a moment that it is theirs, until one of them finds it is not: `Lease.check`, at each save.
 """
 
 import contextlib
