@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jax_ac import interruption
+from jax_ac import interruption, remote
 from jax_ac.bench_command import Bench, checked_bench
 from jax_ac.commands import BadInput, Common, Sweep, Train, checked_sweep, checked_train
 from jax_ac.errors import unknown_name
@@ -35,7 +35,7 @@ def main(args: list[str] | None = None) -> None:
     try:
         if unknown:
             raise BadInput(unknown_name("option", unknown[0], _options(command)))
-        with interruption.remembered():
+        with interruption.remembered(), remote.told():
             sys.exit(_run(command))
     except BadInput as error:
         print(f"jax-ac: {error}", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import tyro
 
-from jax_ac import tracker_names, tuning
+from jax_ac import remote, tracker_names, tuning
 from jax_ac.checks import ACTION_BOUNDS, FINITE, check_hyperparams, check_number, check_positive
 from jax_ac.errors import unknown_name
 from jax_ac.placing import Placed, check_placed
@@ -22,7 +22,8 @@ class BadInput(Exception):
 def checking() -> Iterator[None]:
     """Turns the errors of the library's doors into `BadInput`. Errors elsewhere are ours, and keep their traceback."""
     try:
-        yield
+        with remote.told():
+            yield
     except (ValueError, TypeError) as error:
         raise BadInput(error) from error
 
@@ -73,7 +74,7 @@ class Common(Placed):
     total_steps: int | None = None
     """Stop a seed after so many environment steps; a multiple of an update's (a2c and ppo anneal their learning rate)."""
     out: Path | None = None
-    """Folder for the picture and the tables; a new one under runs/ if not given."""
+    """Folder for the run, or its URL in an object store (s3://bucket/runs/demo); a new one under runs/ if not given."""
     tile_width: int | None = None
     """Lanes trained at once on each device; chosen for the device if not given. Numbers depend on it in their last bits."""
     eval_every: int | None = None

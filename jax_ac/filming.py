@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jax_ac import files
+from jax_ac import files, remote
 from jax_ac.checks import check_positive
 from jax_ac.commands import checking
 from jax_ac.folder_commands import Render
@@ -21,20 +21,22 @@ def film(command: Render) -> int:
         asked = _updates(command.updates)
         if command.max_steps is not None:
             check_positive("--max-steps", command.max_steps)
-        if command.out is not None:
-            files.check_file(command.out, KINDS)
-        _check_is_run(command.path)
+        path, out = remote.fetched(command.path), command.out and remote.at(command.out)
+        if out is not None:
+            files.check_file(out, KINDS)
+        _check_is_run(path)
         use_devices()
         from jax_ac.results import Result
 
-        result = Result.load(command.path)
+        result = Result.load(path)
         seed = int(result.lanes.seeds[0]) if command.seed is None else command.seed
         done = int(result.states.num_updates[result.lane(seed, command.setting)])
-        out = command.out or command.path / _name(result, seed, command.setting)
+        out = out or path / _name(result, seed, command.setting)
         _check_can_draw(result, seed, command.setting, out)
     updates = sorted({done // 10, done // 2, done}) if asked is None else asked
     with checking():
         _film(command, result, seed, updates, out)
+        remote.push(out)
     say(f"written: {out}")
     return 0
 

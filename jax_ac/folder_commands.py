@@ -16,7 +16,7 @@ class Resume(Placed):
     """
 
     path: tyro.conf.Positional[Path]
-    """The run's folder."""
+    """The run's folder, or its URL."""
     seeds: int | None = None
     """More seeds than before: 0, 1, ..."""
     max_updates: int | None = None
@@ -35,7 +35,7 @@ class Report:
     """
 
     paths: tyro.conf.Positional[tuple[Path, ...]]
-    """Folders of runs, or of sweeps."""
+    """Folders of runs, or of sweeps, or their URLs."""
     out: Path | None = None
     """The file; report.html in the run's folder if not given, of several runs in the folder that the first is in."""
     watch: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -53,7 +53,7 @@ class Render:
     """
 
     path: tyro.conf.Positional[Path]
-    """The run's folder."""
+    """The run's folder, or its URL."""
     seed: int | None = None
     """Whose agent; that of the run's first seed if not given."""
     setting: int | None = None

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jax_ac import restoring, run_folder, spending
+from jax_ac import remote, restoring, run_folder, spending
 from jax_ac.budget import choose_updates
 from jax_ac.checks import check_positive
 from jax_ac.circumstances import circumstances
@@ -52,9 +52,10 @@ def prepare(
     out: str | Path, algorithm: Algorithm, seeds: int | Iterable[int], hyperparams: Any, limits: Limits, devices: Any = None
 ) -> Plan:
     """Makes the folder of a run without training: `resume` can begin it. Raises as `run`."""
+    folder = remote.at(out)
     plan = new_plan(algorithm, seeds, hyperparams, limits, devices)
-    plan = plan._replace(folder=Path(out), config=plan.config._replace(algorithm=plan.tiles.fingerprint()))
-    run_folder.create(Path(out), plan.config)
+    plan = plan._replace(folder=folder, config=plan.config._replace(algorithm=plan.tiles.fingerprint()))
+    run_folder.create(folder, plan.config)
     return plan
 
 
@@ -68,7 +69,7 @@ def take_up(
     devices: Any = None,
 ) -> Plan:
     """What `resume` trains, checked; what it adds is written into ``run.json``. Raises as `resume`."""
-    path = Path(path)
+    path = remote.fetched(path)
     config = run_folder.read_config(path)
     algorithm = restoring.algorithm_of(path, config, algorithm)
     check_algorithm(algorithm)

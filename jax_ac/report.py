@@ -16,7 +16,7 @@ import jinja2
 from plotly.offline import get_plotlyjs
 
 import jax_ac
-from jax_ac import charts, files, findings, learning_charts, lines, provenance, rosters, sections, snippets, studies
+from jax_ac import charts, files, findings, learning_charts, lines, provenance, remote, rosters, sections, snippets, studies
 from jax_ac.findings import Table
 from jax_ac.studies import Study, Trained
 
@@ -44,7 +44,9 @@ def write(results: Trained | Sequence[Trained] | Mapping[str, Trained], path: st
     found = named(results)
     if not found:
         raise ValueError("a report needs at least one result, got none.")
-    return write_studies([studies.of({"": run}, name) for name, run in found.items()], Path(path))
+    with remote.told():
+        written = write_studies([studies.of({"": run}, name) for name, run in found.items()], remote.at(path))
+        return remote.push(written)
 
 
 def named(results: Trained | Sequence[Trained] | Mapping[str, Trained]) -> dict[str, Trained]:

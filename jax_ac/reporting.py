@@ -1,8 +1,9 @@
 """``jax-ac report``: a file, or a page that is served while a run goes on."""
 
+import dataclasses
 from pathlib import Path
 
-from jax_ac import program_cache
+from jax_ac import program_cache, remote
 from jax_ac.commands import checking
 from jax_ac.folder_commands import Report
 from jax_ac.trainer import use_devices
@@ -26,6 +27,7 @@ def check(command: Report) -> None:
 def report(command: Report) -> int:
     """Runs the command. Returns the exit status."""
     with checking():
+        command = dataclasses.replace(command, paths=tuple(map(remote.fetched, command.paths)))
         check(command)
     if command.watch:
         from jax_ac import watching
@@ -33,7 +35,7 @@ def report(command: Report) -> int:
         _leave_devices()
         with checking():
             server = watching.open_server(command.paths, command.port)
-        print(f"watching {', '.join(map(str, command.paths))} at {server.address} (Ctrl-C ends it)", flush=True)
+        print(f"watching {', '.join(map(remote.shown, command.paths))} at {server.address} (Ctrl-C ends it)", flush=True)
         watching.serve(server)
         return 0
     from jax_ac.report import write_studies
@@ -41,8 +43,9 @@ def report(command: Report) -> int:
 
     with checking():
         _choose_devices(command.paths)
-        path = write_studies(read_all(command.paths), command.out or default_file(command.paths))
-    print(f"report: {path}")
+        out = remote.at(command.out) if command.out else default_file(command.paths)
+        path = remote.push(write_studies(read_all(command.paths), out))
+    print(f"report: {remote.shown(path)}")
     return 0
 
 

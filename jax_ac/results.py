@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 
-from jax_ac import dataset, restoring, retraining, run_folder, solving, spending, stats
+from jax_ac import dataset, remote, restoring, retraining, run_folder, solving, spending, stats
 from jax_ac.agent import Agent
 from jax_ac.checks import check_positive, check_whole
 from jax_ac.errors import unknown_name
@@ -35,7 +35,7 @@ class Result(NamedTuple):
       states: each lane's whole state, leaves ``[L, ...]``, on the host; as it was last kept where the lane is not done.
       spent: what it cost: of `resume` what it did itself, of `load` what all did.
       interrupted: whether the user stopped it.
-      folder: where it is on disk, or None.
+      folder: where it is on disk, or None; what stands here for a URL, which goes with the process (`remote`).
     """
 
     algorithm: Algorithm
@@ -166,12 +166,15 @@ class Result(NamedTuple):
         ]
 
     def save(self, path: str | Path) -> Path:
-        """Writes a run folder, from which `load` and `resume` go on. Returns its path.
+        """Writes a run folder, here or at a URL, from which `load` and `resume` go on. Returns its path.
 
         Raises:
           ValueError: if there is something already, or it cannot be written to.
         """
-        path = Path(path)
+        with remote.told():
+            return self._save(remote.at(path))
+
+    def _save(self, path: Path) -> Path:
         width, per_segment = self.config.tile_width, self.config.segment_updates
         fingerprint = make_tiles(self.algorithm, 1, per_segment, width=width).fingerprint()
         run_folder.create(path, self.config._replace(algorithm=fingerprint))
@@ -180,20 +183,24 @@ class Result(NamedTuple):
         run_folder.save(path, jax.tree.map(lambda leaf: leaf[begun], whole) if len(begun) else None, None)
         spending.write(path, [self.spent] if self.spent.num_devices else [])
         dataset.write(self.data, path / run_folder.RESULTS)
-        return path
+        return remote.push(path, all_files=True)
 
     @staticmethod
     def load(path: str | Path, algorithm: Algorithm | None = None) -> "Result":
         """What a run left in its folder, finished or not.
 
         Args:
-          path: the run folder.
+          path: the run folder, or its URL.
           algorithm: the one that trained, where it cannot be made from ``run.json``: where parts of it are the user's own.
 
         Raises:
           ValueError: if the folder is not that of a run, is damaged, or is of another algorithm.
         """
-        path = Path(path)
+        with remote.told():
+            return Result._loaded(remote.fetched(path), algorithm)
+
+    @staticmethod
+    def _loaded(path: Path, algorithm: Algorithm | None) -> "Result":
         config = run_folder.read_config(path)
         algorithm = restoring.algorithm_of(path, config, algorithm)
         lanes = restoring.lanes_of(path, config, algorithm)

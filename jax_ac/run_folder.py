@@ -21,17 +21,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jax_ac import files
+from jax_ac import files, remote
 from jax_ac.checks import check_positive
+from jax_ac.lease import InUse as InUse
 from jax_ac.store import next_folder, read_sealed, remove, sealed_folders, settled, write_sealed
 from jax_ac.types import Metrics, TrainState
 
 SCHEMA = 1
 CONFIG, LANES, CHECKPOINT, RESULTS, LOCK = "run.json", "lanes", "checkpoint", "results.nc", "lock"
-
-
-class InUse(OSError, ValueError):
-    """Another process works, or has worked, in the folder."""
 
 
 class Config(NamedTuple):
@@ -85,7 +82,7 @@ def create(path: Path, config: Config) -> None:
     Raises:
       ValueError: if there is something already, or it cannot be written to.
     """
-    made = files.claim_folder(path)
+    made = claim(path)
     try:
         write_config(path, config)
     except OSError as error:
@@ -93,10 +90,17 @@ def create(path: Path, config: Config) -> None:
         raise ValueError(f"cannot write to the folder {path}: {error.strerror or error}.") from None
 
 
+def claim(path: Path) -> list[Path]:
+    """As `files.claim_folder`, also for a folder that stands for a URL."""
+    remote.check_free(path)
+    return files.claim_folder(path)
+
+
 def write_config(path: Path, config: Config) -> None:
     """Writes ``run.json``, whole or not at all."""
     text = json.dumps({"schema": SCHEMA, **config._asdict()}, indent=1, allow_nan=False)
     files.write_whole(path / CONFIG, lambda temporary: temporary.write_text(text))
+    remote.push(path / CONFIG)
 
 
 def read_config(path: Path) -> Config:
@@ -148,11 +152,14 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InUse(f"another process is at work in {path}.") from None
-        yield
+        with remote.held(path):
+            yield
 
 
 def at_work(path: Path) -> bool:
     """Whether a process holds the lock of the folder."""
+    if remote.is_remote(path):
+        return remote.is_held(path)
     try:
         with (path / LOCK).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -177,6 +184,7 @@ def discard(path: Path) -> None:
     for folder in folders:
         for name in (CONFIG, LOCK):
             (folder / name).unlink(missing_ok=True)
+            remote.remove(folder / name)
         if folder != path:
             folder.rmdir()
 
@@ -188,11 +196,12 @@ def save(path: Path, ended: Records | None, unfinished: Records | None) -> None:
     """
     for name in (LANES, CHECKPOINT):
         (path / name).mkdir(exist_ok=True)
+    apart = remote.is_remote(path)
     if ended is not None:
-        write_sealed(next_folder(path / LANES), ended)
+        write_sealed(next_folder(path / LANES, apart=apart), ended)
     before = sealed_folders(path / CHECKPOINT)
     if unfinished is not None:
-        write_sealed(next_folder(path / CHECKPOINT), unfinished)
+        write_sealed(next_folder(path / CHECKPOINT, apart=apart), unfinished)
     for folder in before:
         remove(folder)
 

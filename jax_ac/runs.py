@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from jax_ac import dataset, interruption, memory, restoring, run_folder
+from jax_ac import dataset, interruption, memory, remote, restoring, run_folder
 from jax_ac.clusters import RayCluster, RayCrew, cluster_of
 from jax_ac.crews import LocalCrew
 from jax_ac.loop import Loop
@@ -70,7 +70,8 @@ def run(
       eval_every: after how many updates a lane is evaluated, and where it ends without diverging; None: not at all.
         The metrics then have `greedy_return` and `sampled_return` (`evaluator.Scores`), NaN where nothing was evaluated.
       eval_episodes: episodes of an evaluation, greedy and sampled each; all agents have the same chances.
-      out: a folder for the run (`run_folder`), from which `resume` goes on if it is interrupted or killed.
+      out: a folder for the run (`run_folder`), or its URL in an object store (`remote`), from which `resume` goes on if it
+        is interrupted or killed.
       progress: True shows a line while it works; a function is called with `Progress` after each compiled call instead.
       trackers: told of what each compiled call did (`trackers`).
       segment_updates: after how many updates the places of solved lanes are given to others; 50 until solved, else 200,
@@ -87,7 +88,7 @@ def run(
     """
     host = Host(progress, trackers, save_seconds, cluster_of(executor))
     limits = Limits(max_updates, total_steps, until_solved, segment_updates, tile_width, eval_every, eval_episodes)
-    with interruption.remembered():
+    with interruption.remembered(), remote.told():
         if out is not None:
             return execute(prepare(out, algorithm, seeds, hyperparams, limits, devices), host)
         return execute(new_plan(algorithm, seeds, hyperparams, limits, devices), host)
@@ -111,7 +112,7 @@ def resume(
     On CPU the numbers are bit for bit those of a run that was never interrupted, on any number of devices.
 
     Args:
-      path: the folder that `run` wrote.
+      path: the folder that `run` wrote, or its URL.
       algorithm: the one that trained, where it cannot be made from ``run.json``: where parts of it are the user's own.
       seeds: other seeds than before, the old ones among them, to extend the run.
       max_updates: a higher limit per lane than before, to extend the run; or `total_steps`. A lane that was solved, in a run
@@ -125,7 +126,7 @@ def resume(
         does not extend it.
       OSError: as `run`.
     """
-    with interruption.remembered():
+    with interruption.remembered(), remote.told():
         plan = take_up(path, algorithm, seeds=seeds, max_updates=max_updates, total_steps=total_steps, devices=devices)
         return execute(plan, Host(progress, trackers, save_seconds, cluster_of(executor)))
 
@@ -141,6 +142,7 @@ def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
         path = plan.folder / run_folder.RESULTS
         try:
             dataset.write(result.data, path)
+            remote.push(plan.folder, all_files=True)
         except OSError as error:
             raise OSError(f"{path} cannot be written ({error.strerror or error}); the lanes are saved.") from error
     return result

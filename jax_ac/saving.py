@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jax_ac import run_folder, spending
+from jax_ac import remote, run_folder, spending
 from jax_ac.marks import marks_of
 from jax_ac.run_folder import Records
 from jax_ac.schedule import Schedule
@@ -57,6 +57,7 @@ class Saver:
         try:
             run_folder.save(self.path, self._records(ended), self._records(unfinished))
             spending.write(self.path, [*self._spent, spent])
+            remote.push(self.path)
         except OSError as error:
             raise OSError(
                 f"the run cannot be saved to {self.path} ({error.strerror or error}); what was saved before is whole: "

@@ -10,6 +10,7 @@ import hashlib
 import json
 import operator
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,9 @@ from jax_ac.types import PyTree
 DIGESTS, MANIFEST, LEAVES = "digests.json", "manifest.json", "leaves"
 PARTIAL = ".partial"
 """How the names of folders end that are still being written."""
+
+APART = 10**6
+"""How many names there are to draw from (`next_folder`)."""
 
 ROOM = 2**18
 """Bytes that a sealed folder takes beside its arrays, at most."""
@@ -160,10 +164,18 @@ def _kept(replaced: Path, added: Path, aside: Path) -> list[Path]:
                 raise
 
 
-def next_folder(parent: Path) -> Path:
-    """Where the next sealed folder goes."""
+def next_folder(parent: Path, *, apart: bool = False) -> Path:
+    """Where the next sealed folder goes.
+
+    Args:
+      parent: holds those of before.
+      apart: by a name that no other process would choose at the same time: its last six digits are drawn.
+    """
     folders = sealed_folders(parent)
-    return parent / f"{int(folders[-1].name) + 1 if folders else 0:06d}"
+    number = int(folders[-1].name) + 1 if folders else 0
+    if apart:
+        number = (number // APART + 1) * APART + secrets.randbelow(APART)
+    return parent / f"{number:06d}"
 
 
 def _digests(folder: Path) -> dict[str, str]:

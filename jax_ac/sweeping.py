@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jax_ac import files, tuning
+from jax_ac import files, remote, tuning
 from jax_ac.commands import Plan, Sweep, checking
 from jax_ac.trainer import INTERRUPTED, assemble, find_env, host_of, is_tuned, limits_of, say, updates_of
 
@@ -28,15 +28,16 @@ class Program(NamedTuple):
 def sweep(command: Sweep, plan: Plan) -> int:
     """Runs the command. Returns the exit status."""
     with checking():
+        out = command.out and remote.at(command.out)
         env = find_env(command)
         programs = _programs(command, plan)
-        out = command.out or files.first_free(Path("runs") / f"{env.name}-{command.algorithm}-sweep")
-        made = files.claim_folder(out)
+        from jax_ac import run_folder
+
+        out = out or files.first_free(Path("runs") / f"{env.name}-{command.algorithm}-sweep")
+        made = run_folder.claim(out)
     try:
         return _sweep(command, plan, programs, out)
     except KeyboardInterrupt:
-        from jax_ac import run_folder
-
         run_folder.discard(out)
         raise
     finally:
@@ -117,6 +118,7 @@ def finish_sweep(results: Iterable["Result"], out: Path, title: str) -> int:
     summaries.write_sweep(study, out / "sweep.csv")
     picture = summaries.draw_sweep(study, out / "sweep.png", title)
     settings = summaries.draw_settings(study, out / "settings.png", title)
+    remote.push(out, all_files=True)
     Console().print(summaries.sweep_table(study, title))
     if interrupted:
         say(f"to go on with it: jax-ac resume {out}")

@@ -27,14 +27,14 @@ def check(names: tuple[str, ...]) -> None:
 
 def make(names: tuple[str, ...], folder: Path) -> "list[Tracker]":
     """The trackers of the run in that folder, which is there already."""
-    from jax_ac import tracker_files, tracker_services
+    from jax_ac import remote, tracker_files, tracker_services
 
     makers = {
-        "jsonl": lambda: tracker_files.jsonl(folder / "metrics.jsonl"),
-        "csv": lambda: tracker_files.csv(folder / "metrics.csv"),
+        "jsonl": lambda: tracker_files.jsonl(remote.fetch(folder / "metrics.jsonl")),
+        "csv": lambda: tracker_files.csv(remote.fetch(folder / "metrics.csv")),
         "tensorboard": lambda: tracker_services.tensorboard(folder / "tensorboard"),
         "wandb": lambda: tracker_services.wandb("jax_ac", folder=folder),
-        "mlflow": lambda: tracker_services.mlflow(f"sqlite:///{folder / 'mlflow.db'}"),
+        "mlflow": lambda: tracker_services.mlflow(f"sqlite:///{remote.fetch(folder / 'mlflow.db')}"),
     }
     try:
         return [makers[name]() for name in names]

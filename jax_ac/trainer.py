@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jax_ac import files, tracker_names, tuning
+from jax_ac import files, remote, tracker_names, tuning
 from jax_ac.commands import Common, Train, checking, env_params
 from jax_ac.folder_commands import Resume
 
@@ -21,6 +21,7 @@ INTERRUPTED = 130
 def train(command: Train, setting: tuning.Setting) -> int:
     """Runs the command. Returns the exit status."""
     with checking():
+        out = command.out and remote.at(command.out)
         env = find_env(command)
         from jax_ac import run_folder
         from jax_ac.memory import check_memory
@@ -31,8 +32,8 @@ def train(command: Train, setting: tuning.Setting) -> int:
         algorithm = assemble(command, env, setting, **arguments)
         updates = updates_of(command, algorithm)
         check_memory(algorithm, command.seeds, updates)
-        out = command.out or files.first_free(Path("runs") / f"{env.name}-{command.algorithm}")
-        made = files.claim_folder(out)
+        out = out or files.first_free(Path("runs") / f"{env.name}-{command.algorithm}")
+        made = run_folder.claim(out)
     try:
         return _train(command, algorithm, updates, until_solved, out)
     except KeyboardInterrupt:
@@ -67,7 +68,7 @@ def say(text: str) -> None:
     """A line for the user."""
     from rich.console import Console
 
-    Console().print(text, highlight=False, soft_wrap=True)
+    Console().print(remote.shown(text), highlight=False, soft_wrap=True)
 
 
 def finish(result: "Result", title: str) -> int:
@@ -84,6 +85,7 @@ def finish(result: "Result", title: str) -> int:
         say(line)
     if result.config.solved_at is not None:
         say(f"fraction solved: {summaries.draw_solved(result, out / 'solved.png')}")
+    remote.push(out, all_files=True)
     say(f"learning curves: {picture}\nseed by seed:    {out / 'lanes.csv'}\nthe run itself:  {out}")
     say(f"to look at it:   jax-ac report {out}")
     if result.interrupted:

@@ -4,6 +4,7 @@ The server has one page. It answers under the names of this machine's own loopba
 pointing a name of its own there (DNS rebinding).
 """
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -13,11 +14,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from jax_ac import run_folder, spending, store
+from jax_ac import remote, run_folder, spending, store
 from jax_ac.report import Watch, page
 from jax_ac.studies import read_all
 
 HOST = "127.0.0.1"
+ASK_SECONDS = 10.0
+"""Between two questions to an object store, where the folders are in one."""
 
 
 class Watched:
@@ -27,6 +30,7 @@ class Watched:
         self.paths = paths
         self._lock = threading.Lock()
         self._seen, self._tag, self._page = "", "", b""
+        self._asked = -ASK_SECONDS
 
     def tag(self) -> str:
         """That of the page, as long as the folders are as they were when it was made."""
@@ -35,8 +39,17 @@ class Watched:
 
     def _look(self) -> str:
         """Another tag after each change: a digest of the names of all parts, and when they were written."""
+        self._ask()
         parts = [f"{path}:{_written(path)}" for folder in self.paths for path in _parts(folder)]
         return f'"{hashlib.sha256("|".join(parts).encode()).hexdigest()[:24]}"'
+
+    def _ask(self) -> None:
+        """Fetches what is new in an object store; if it does not answer, that is for later."""
+        if time.monotonic() - self._asked >= ASK_SECONDS:
+            self._asked = time.monotonic()
+            with contextlib.suppress(OSError):
+                for path in self.paths:
+                    remote.pull(path)
 
     def changed(self) -> float:
         """When a part was last written, in seconds since 1970."""
