@@ -2,8 +2,10 @@
 
 import csv
 import inspect
+import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import docstring_parser
@@ -32,10 +34,27 @@ def substitutions() -> dict[str, str]:
         "environments": environments_table(),
         "tolerance": measured_table("tolerance.csv"),
         "run_costs": measured_table("run_costs.csv"),
+        "gpu": gpu_table(),
         "coverage": measured_table("coverage.csv"),
         "learning": learning_table(),
         "pictures": pictures(),
     }
+
+
+def gpu_table() -> str:
+    """Lane-updates per second by lanes: on a GPU at the tile width that was fastest, and on its machine's CPU cores."""
+    points: dict[tuple[str, int], dict[str, list[tuple[float, int]]]] = {}
+    for row in json.loads((RESULTS / "gpu.json").read_text())["rows"]:
+        if row.get("kind") == "rate" and row["part"] in ("table", "cpu"):
+            at = points.setdefault((row["preset"], row["lanes"]), {"table": [], "cpu": []})
+            at[row["part"]].append((median(row["updates_per_second"]), row["width"]))
+    rows = []
+    for (preset, lanes), at in sorted(points.items()):
+        if at["table"]:
+            (rate, width), cpu = max(at["table"]), max(at["cpu"], default=(0.0, 0))[0]
+            compared = (f"{cpu:,.0f}", f"{rate / cpu:.2g}") if cpu else ("", "")
+            rows.append((preset, f"{lanes:,}", f"{rate:,.0f}", f"{width:,}", *compared))
+    return table(("preset", "lanes", "GPU, updates/s", "tile width", "16 CPU cores, updates/s", "times"), rows)
 
 
 def settings_table(preset: str) -> str:

@@ -11,7 +11,6 @@ minutes and more. The raylets are processes of this machine (`ray.cluster_utils`
 import argparse
 import contextlib
 import json
-import os
 import random
 import signal
 import subprocess
@@ -136,29 +135,33 @@ def _is_worker(process: psutil.Process) -> bool:
     return bool(process.info["cmdline"]) and process.info["cmdline"][0].startswith("ray::RemoteWorker")
 
 
+BEGIN = "clusters.jax_ac.run(clusters.algorithm(), clusters.LANES, out=sys.argv[2], **there, **clusters.SOLVED)"
+GO_ON = "clusters.jax_ac.resume(sys.argv[2], progress=False, **there)"
+PROGRAM = """
+import sys, clusters
+there = {{"executor": clusters.jax_ac.RayCluster(sys.argv[1]), "save_seconds": 2.0}}
+{what}
+"""
+
+
 def resume() -> dict[str, Any]:
     here = jax_ac.run(algorithm(), LANES, **SOLVED)
-    command = [sys.executable, "-m", "jax_ac.cli"]
     with raylets(2) as cluster, tempfile.TemporaryDirectory() as folder:
-        out, far = Path(folder) / "run", ["--executor", "ray", "--address", cluster.address]
+        out = Path(folder) / "run"
         updates = []
-        options = ["--seeds", str(LANES), "--max-updates", "1000", "--tile-width", "16"]
-        _killed([*command, "train", "CartPole-v0", *options, "--out", str(out), *far], out)
-        updates.append(int(jax_ac.Result.load(out).marks.num_updates.sum()))
-        _killed([*command, "resume", str(out), *far], out)
-        updates.append(int(jax_ac.Result.load(out).marks.num_updates.sum()))
+        for what in (BEGIN, GO_ON):
+            _killed([sys.executable, "-c", PROGRAM.format(what=what), cluster.address, str(out)], out)
+            updates.append(int(jax_ac.Result.load(out).marks.num_updates.sum()))
         there = jax_ac.resume(out, progress=False)
-    return {
-        "updates saved before each resume": updates,
-        "updates": there.spent.updates,
-        "different": differences(here, there),
-    }
+    here_updates = int(here.marks.num_updates.sum())
+    ran = {"updates": here_updates, "saved before each resume": updates, "of the last resume": there.spent.updates}
+    return {**ran, "different": differences(here, there)}
 
 
 def _killed(command: list[str], out: Path) -> None:
     """Runs a command, and kills it with -9 once it has saved something new, and three seconds have passed."""
     before = _saved(out)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "JAX_AC_SAVE_SECONDS": "2"})
+    process = subprocess.Popen(command, cwd=Path(__file__).parent)
     while process.poll() is None and _saved(out) == before:
         time.sleep(0.2)
     time.sleep(3)

@@ -23,10 +23,11 @@ from jax_ac.protocols import Algorithm
 from jax_ac.tracing import traced
 from jax_ac.types import PyTree, TrainState
 
-MOST_LANES = {"cpu": 16}
-"""Lanes per tile at most: on a CPU core few enough that an update's activations stay in its cache; elsewhere `MANY`."""
+MOST_LANES = {"cpu": (16, 16)}
+"""Lanes per tile: the fewest and the most. On a CPU core few enough that an update's activations stay in its cache."""
 
-MANY = 256
+ELSEWHERE = (256, 4096)
+"""On other devices as many as there are: a GPU takes little longer for 4,096 than for 256 (docs, devices)."""
 
 COMPILER_OPTIONS: dict[str, dict[str, Any]] = {"cpu": {"xla_backend_optimization_level": 1}}
 """LLVM compiles a third faster at this level than at the one that XLA asks for, and the programs are as fast."""
@@ -143,16 +144,22 @@ def make_tiles(
     devices = tuple(jax.local_devices() if devices is None else devices)
     if not devices:
         raise ValueError("devices must hold at least one device, got none.")
-    width = default_width(algorithm, devices[0], num_updates) if width is None else check_positive("tile_width", width)
+    if width is None:
+        width = default_width(algorithm, devices[0], num_updates, -(-num_lanes // len(devices)))
+    width = check_positive("tile_width", width)
     memory.check_width(algorithm, width, num_updates, devices[0])
     return Tiles(algorithm, devices[: -(-num_lanes // width)], width, num_updates)
 
 
-def default_width(algorithm: Algorithm, device: Any, num_updates: int) -> int:
-    """Lanes per tile: a power of 2, as many as the device computes well at once and has room for in half of its memory."""
+def default_width(algorithm: Algorithm, device: Any, num_updates: int, num_lanes: int) -> int:
+    """Lanes per tile: a power of 2, as many as the device computes well at once and has room for in half of its memory.
+
+    `num_lanes` are those of the device: beyond the fewest that it is given at once, it is given all of them, up to the most.
+    """
+    fewest, most = MOST_LANES.get(device.platform, ELSEWHERE)
+    suited = min(most, max(fewest, 2 ** math.ceil(math.log2(num_lanes))))
     room = memory.of_device(device) / 2 / memory.tile_bytes(algorithm, 1, num_updates)
-    most = MOST_LANES.get(device.platform, MANY)
-    return most if room >= most else 2 ** max(0, math.floor(math.log2(max(room, 1))))
+    return suited if room >= suited else 2 ** max(0, math.floor(math.log2(max(room, 1))))
 
 
 def gather(tiles: Sequence[PyTree]) -> PyTree:

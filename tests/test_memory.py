@@ -60,10 +60,14 @@ class Device(NamedTuple):
 
 def test_the_width_is_what_the_device_has_room_for(keras):
     one = memory.tile_bytes(keras, 1, 50)
-    assert default_width(keras, Device("gpu", 2**40), 50) == 256
-    assert default_width(keras, Device("gpu", 2 * one * 100), 50) == 64
-    assert default_width(keras, Device("gpu", one), 50) == 1
-    assert default_width(keras, jax.local_devices()[0], 50) == 16
+    assert default_width(keras, Device("gpu", 2 * one * 100), 50, 10**6) == 64
+    assert default_width(keras, Device("gpu", one), 50, 10**6) == 1
+
+
+@pytest.mark.parametrize(("lanes", "width"), [(1, 256), (256, 256), (257, 512), (4096, 4096), (10**6, 4096)])
+def test_a_gpu_takes_all_lanes_at_once_up_to_4096(keras, lanes, width):
+    assert default_width(keras, Device("gpu", 2**40), 50, lanes) == width
+    assert default_width(keras, jax.local_devices()[0], 50, lanes) == 16
 
 
 def test_a_width_that_no_device_can_hold_is_said_before_anything_is_compiled(keras):
