@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
@@ -171,15 +171,33 @@ def connect(cluster: RayCluster) -> bool:
     if not address:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         own = {"num_cpus": num_cores(), "include_dashboard": False, "object_store_memory": STORE_BYTES}
-        own |= {"_node_ip_address": "127.0.0.1"}
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.nullcontext() if address else _on_loopback():
             warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)  # Ray's processes begin other programs at once
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         where = f"there is no Ray cluster at {address}" if address else "a Ray cluster cannot be started here"
         raise ValueError(f"{where}: {_line(error)}") from None
     return not address
+
+
+@contextlib.contextmanager
+def _on_loopback() -> Iterator[None]:
+    """What Ray starts here listens on the loopback interface, as it does by itself on macOS and Windows.
+
+    It takes no address for that: ``_node_ip_address="127.0.0.1"`` is replaced by one that others reach, on all interfaces.
+    """
+    from ray._private import ray_constants
+
+    name, before = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants.ENABLE_RAY_CLUSTER
+    said = os.environ.get(name)
+    ray_constants.ENABLE_RAY_CLUSTER, os.environ[name] = False, "0"
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        os.environ.pop(name)
+        os.environ |= {} if said is None else {name: said}
 
 
 def _outcome(ref: Any, then: Callable[[Any], None] = lambda result: None) -> Future:
