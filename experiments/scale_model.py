@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import simpy
 
-CALL_SECONDS, CALLS_PER_SECOND = 1.0, 200  # those of loop.py
-WARM = 8  # calls of a worker until they are as long as they may be
+CALL_SECONDS, CALLS_PER_SECOND, WARM = 1.0, 200, 8  # those of loop.py; calls of a worker until they have their length
 
 
 class Costs(NamedTuple):
@@ -83,11 +82,12 @@ def simulate(case: Case, costs: Costs, seed: int = 0) -> Outcome:
     for tile in range(case.workers):
         run.env.process(run.worker(tile))
     run.env.run()
-    run.saving += run.write(everything=True)
+    run.write(everything=True)
     full = (costs.call / case.segment + costs.update) / case.width + costs.lane_update
-    total = run.end + run.last_write
     bound = float(case.needs.sum()) * full / case.workers
-    return Outcome(total, bound, run.busy, run.saving, run.taken_in, run.reports, run.repeated, run.largest)
+    return Outcome(
+        run.end + run.last_write, bound, run.busy, run.saving, run.taken_in, run.reports, run.repeated, run.largest
+    )
 
 
 class Run:
@@ -201,8 +201,9 @@ class Run:
             self.kept[tile], self.next_keep[tile] = self.at[tile], self.env.now + (case.save_seconds or 30.0)
         self.taken_in, self.reports = self.taken_in + size, self.reports + calls
         each = costs.report + costs.report_lane * len(case.needs) + costs.report_worker * case.workers
-        self.busy += calls * each + size * costs.report_byte
-        return calls * each + size * costs.report_byte
+        seconds = calls * each + size * costs.report_byte
+        self.busy += seconds
+        return seconds
 
     def wants(self, tile: int) -> bool:
         """As `Saver.wants`."""
@@ -220,7 +221,6 @@ class Run:
         if self.wanted.any():
             return 0.0
         seconds, self.wanted = self.write(), None
-        self.saving += seconds
         pause = max(self.case.save_seconds or 0.0, seconds * (1 / self.case.share - 1) if self.case.share else 0.0)
         self.next_save = self.env.now + seconds + pause
         return seconds
@@ -228,12 +228,11 @@ class Run:
     def write(self, everything: bool = False) -> float:
         """Seconds of a checkpoint: lanes that have ended since the last, and what the others have done so far."""
         costs, live = self.costs, self.need > 0
-        lanes, updates = self.ended + np.array([live.sum(), self.kept[live].sum()])
-        size = lanes * costs.state + updates * costs.metrics
+        size = (self.ended + np.array([live.sum(), self.kept[live].sum()])) @ np.array([costs.state, costs.metrics])
         self.ended[:] = 0
         self.largest = max(self.largest, size)
         seconds = costs.save + size * costs.save_byte if self.case.save_seconds is not None else 0.0
-        self.last_write = seconds * everything
+        self.saving, self.last_write = self.saving + seconds, seconds * everything
         return seconds
 
     def _snapshot(self, tile: int) -> tuple[np.ndarray, ...]:
@@ -242,11 +241,10 @@ class Run:
     def lose(self, tile: int, before: tuple[np.ndarray, ...]) -> None:
         """A worker is gone: its lanes wait, as they were last handed over; of a call that was lost nothing counts."""
         (at, need, ended), kept = before, self.kept[tile]
-        live = need > 0
-        self.ended = ended
+        live, self.ended = need > 0, ended
         self.repeated += int((at - kept)[live].sum())
         self.back.extend(zip(kept[live].tolist(), need[live].tolist(), strict=True))
         self.need[tile] = self.at[tile] = self.kept[tile] = 0
         self.most[tile], self.at_work[tile] = 1, False
-        waiting, self.idle = self.idle, self.env.event()
-        waiting.succeed()
+        self.idle.succeed()
+        self.idle = self.env.event()
