@@ -8,12 +8,14 @@ import contextlib
 import logging
 import math
 import os
+import socket
 import sys
 import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from jax_ac.checks import check_positive
 from jax_ac.devices import num_cores
@@ -24,6 +26,9 @@ from jax_ac.types import TrainState
 
 LOOK_SECONDS = 2.0
 """Between two looks at what the cluster has: workers are added where nodes have joined."""
+
+KNOCK_SECONDS = 10.0
+"""How long to wait for a cluster to answer at its address."""
 
 STORE_BYTES = 256 * 2**20
 """Of shared memory, of a cluster that is started here."""
@@ -168,7 +173,9 @@ def connect(cluster: RayCluster) -> bool:
         raise ValueError("executor='ray' needs Ray: pip install 'jax_ac[ray]'.") from None
     address = cluster.address or os.environ.get("RAY_ADDRESS")
     own: dict[str, Any] = {}
-    if not address:
+    if address:
+        _knock(address)
+    else:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         own = {"num_cpus": num_cores(), "include_dashboard": False, "object_store_memory": STORE_BYTES}
         own |= {"_node_ip_address": "127.0.0.1"}
@@ -180,6 +187,16 @@ def connect(cluster: RayCluster) -> bool:
         where = f"there is no Ray cluster at {address}" if address else "a Ray cluster cannot be started here"
         raise ValueError(f"{where}: {_line(error)}") from None
     return not address
+
+
+def _knock(address: str) -> None:
+    """Raises ValueError if nobody listens at ``host:port`` or ``ray://host:port``: Ray itself would try for many minutes."""
+    place = urlsplit(address if "//" in address else f"//{address}")
+    try:
+        if place.hostname is not None and place.port is not None:
+            socket.create_connection((place.hostname, place.port), KNOCK_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"there is no Ray cluster at {address}: {error}.") from None
 
 
 def _outcome(ref: Any, then: Callable[[Any], None] = lambda result: None) -> Future:
