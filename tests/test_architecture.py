@@ -31,6 +31,7 @@ FLOORS = [
         "intervals",
         "numerics",
         "program_cache",
+        "programs",
         "protocols",
         "spending",
         "store",
