@@ -1,7 +1,7 @@
 """Programs: compiled for one device, and loaded on all others of its kind.
 
 JAX ties a compiled program to its device and would compile it again for the next. On CPUs its machine code is the same and
-is loaded instead, which takes a hundredth of the time; where that cannot be done, the program is compiled again.
+is loaded instead, in a fraction of a second; where that cannot be done, the program is compiled again.
 """
 
 import threading
