@@ -33,6 +33,7 @@ FLOORS = [
         "marks",
         "numerics",
         "program_cache",
+        "programs",
         "protocols",
         "spending",
         "store",
