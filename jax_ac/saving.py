@@ -14,6 +14,9 @@ from jax_ac.schedule import Schedule
 from jax_ac.spending import Spent
 from jax_ac.types import PyTree
 
+SHARE = 0.1
+"""The part of the time that checkpoints may take: the larger a run, the rarer they are."""
+
 
 class Saver:
     """Saves lanes that have ended and, every so many seconds, the whole state of those that have not.
@@ -23,7 +26,10 @@ class Saver:
     """
 
     def __init__(self, path: Path, schedule: Schedule, seconds: float, spent: Sequence[Spent] = ()):
-        """`seconds` lie between two checkpoints; `spent`: what the run had cost before."""
+        """`seconds` lie between two checkpoints, more where they take long (`SHARE`), unless it is 0.
+
+        `spent`: what the run had cost before.
+        """
         self.path, self.schedule, self.seconds, self._spent = path, schedule, seconds, spent
         self._next = time.monotonic() + seconds
         self._missing: set[int] | None = None  # tiles that have not handed over their lanes; None: no checkpoint is due
@@ -51,6 +57,7 @@ class Saver:
         Raises:
           OSError: if that fails, in one sentence; what was there before is whole.
         """
+        start = time.monotonic()
         ended = self.schedule.done & ~self._saved
         kept = marks_of(self.schedule.states).num_updates > 0
         unfinished = self.schedule.begun & ~self.schedule.done & kept
@@ -64,7 +71,9 @@ class Saver:
                 f"mend that, then resume it."
             ) from error
         self._saved |= ended
-        self._missing, self._next = None, time.monotonic() + self.seconds
+        end = time.monotonic()
+        pause = max(self.seconds, (end - start) * (1 - SHARE) / SHARE) if self.seconds else 0.0
+        self._missing, self._next = None, end + pause
 
     def _records(self, chosen: np.ndarray) -> Records | None:
         return records_of(self.schedule, np.flatnonzero(chosen)) if chosen.any() else None

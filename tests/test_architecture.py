@@ -42,6 +42,7 @@ FLOORS = [
     },
     {
         "budget",
+        "clusters",
         "comparisons",
         "contracts",
         "curve_plots",
@@ -85,7 +86,7 @@ FLOORS = [
     {"crews", "plans", "readings", "rendering", "tracker_names"},
     {"agent", "commands", "loop", "studies"},
     {"agent_plots", "bench_command", "charts", "findings", "provenance", "remote_workers", "results"},
-    {"contrasts", "films", "learning_charts", "plots", "rosters", "clusters"},
+    {"contrasts", "films", "learning_charts", "plots", "ray_crew", "rosters"},
     {"runs", "sections", "summaries"},
     {"report", "trainer"},
     {"benching", "filming", "sweeping", "watching"},
