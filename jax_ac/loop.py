@@ -144,7 +144,7 @@ class Loop:
         if order.all_states:
             self._next[tile] = time.monotonic() + self.keep_seconds
         if self.saver:
-            self.saver.after_call(tile, order.all_states, self.spent())
+            self.saver.after_call(tile, order.all_states, self.spent)
 
     def _lost(self, tile: int, error: Lost, stop: threading.Event) -> None:
         """Gives the lanes of a lost worker to those that have nothing to do, and waits for it to come back.
@@ -158,7 +158,7 @@ class Loop:
             lane, of = lanes[0], self.schedule.lanes
             raise CannotTrain(f"seed {of.seed[lane]}, setting {of.setting[lane]} cannot be trained: {error}") from error
         if self.saver:
-            self.saver.after_call(tile, False, self.spent())
+            self.saver.after_call(tile, False, self.spent)
         if not stop.is_set():
             self._running[self.crew.ready(tile)] = tile, None
             for idle in sorted(self._idle):

@@ -89,8 +89,9 @@ class RayCrew:
         return _outcome(self._actors[tile].ready.remote(), self._is_ready)
 
     def advance(self, tile: int, order: Order) -> "Future[Report]":
-        """A compiled call."""
-        return _outcome(self._actors[tile].advance.remote(order))
+        """A compiled call; without the class of the hyperparameters: it cannot be imported, so Ray would send it along."""
+        bare = order._replace(slots=order.slots._replace(hyperparams=tuple(order.slots.hyperparams)))
+        return _outcome(self._actors[tile].advance.remote(bare))
 
     def states(self, tile: int) -> "Future[TrainState]":
         """Of all places."""

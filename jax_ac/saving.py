@@ -1,7 +1,7 @@
 """Saving: what a run puts into its folder while it works, at the borders of segments."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -41,7 +41,7 @@ class Saver:
             self._missing = set(range(len(self.schedule.lane_at)))
         return self._missing is not None and tile in self._missing
 
-    def after_call(self, tile: int, all_states: bool, spent: Spent) -> None:
+    def after_call(self, tile: int, all_states: bool, spent: Callable[[], Spent]) -> None:
         """To be called after `Schedule.record`, with whether the tile has handed over all states, or else is lost."""
         if self._missing is None:
             return
@@ -49,7 +49,7 @@ class Saver:
             self._missing.discard(tile)
         self._missing = {other for other in self._missing if self.schedule.busy(other)}
         if not self._missing:
-            self.save(spent)
+            self.save(spent())
 
     def save(self, spent: Spent) -> None:
         """Writes what has ended since the last time, a checkpoint, and what the run has cost.

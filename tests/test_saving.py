@@ -36,7 +36,7 @@ def test_checkpoints_take_a_tenth_of_the_time_at_most(schedule, tmp_path, monkey
     assert saver.wants(0) == (seconds == 0)
     now[0] = seconds
     assert saver.wants(0)
-    saver.after_call(0, True, Spent())
+    saver.after_call(0, True, Spent)
     assert now[0] == seconds + took  # it was written
     for fraction in (0.0, 0.5, 0.99):
         now[0] = seconds + took + fraction * pause
