@@ -36,17 +36,20 @@ class Loaded(NamedTuple):
     Attributes:
       executable: XLA's, on this device; takes and gives flat lists of arrays, of keys their data.
       structure: of what the program gives.
+      used: which of its arguments, flattened, the program reads; XLA's takes no others.
       kinds: of each result that is an array of keys their kind, of others None.
     """
 
     executable: Any
     structure: Any
+    used: list[int]
     kinds: list[str | None]
 
     def __call__(self, *args: PyTree) -> PyTree:
         """Like a ``jax.stages.Compiled``; the arguments must be on the program's device."""
-        leaves = [jax.random.key_data(leaf) if _is_key(leaf) else leaf for leaf in jax.tree.leaves(args)]
-        arrays = self.executable.execute_sharded(leaves).disassemble_into_single_device_arrays()
+        leaves = jax.tree.leaves(args)
+        used = [jax.random.key_data(leaves[i]) if _is_key(leaves[i]) else leaves[i] for i in self.used]
+        arrays = self.executable.execute_sharded(used).disassemble_into_single_device_arrays()
         results = [
             array if kind is None else jax.random.wrap_key_data(array, impl=kind)
             for (array,), kind in zip(arrays, self.kinds, strict=True)
@@ -57,8 +60,7 @@ class Loaded(NamedTuple):
 def on_device(traced: jax.stages.Traced, device: Any) -> Callable[..., PyTree]:
     """The program of a jitted function for a device, to be called with the arguments that are not static.
 
-    The first one asks for a compilation, which others wait for. The function must be jitted with ``keep_unused``, and
-    traced with arguments on this device.
+    The first one asks for a compilation, which others wait for. The function must be traced with arguments on this device.
     """
     kept = _kept.setdefault(traced.jaxpr, {})
     if device in kept:
@@ -85,7 +87,8 @@ def _load(compiled: Any, device: Any) -> Loaded:
     options.device_assignment = xla_client.DeviceAssignment.create(np.array([[device.id]]))
     executable = device.client.deserialize_executable(code, xla_client.DeviceList((device,)), options)
     results, structure = jax.tree.flatten(compiled.out_info)
-    return Loaded(executable, structure, [_kind(result) for result in results])
+    used = sorted(compiled._executable._kept_var_idx)
+    return Loaded(executable, structure, used, [_kind(result) for result in results])
 
 
 def _is_key(leaf: Any) -> bool:

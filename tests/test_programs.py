@@ -22,7 +22,7 @@ def play(key, state, unused):
 
 def on_both(function, **options):
     """A program's results on each of two devices, from equal arguments, the arguments, and the programs."""
-    jitted = jax.jit(function, keep_unused=True, **options)
+    jitted = jax.jit(function, **options)
     done = []
     for device in jax.local_devices()[:2]:
         args = jax.device_put((jax.random.key(3), {"x": jnp.arange(12.0).reshape(3, 4)[:, :3]}, jnp.int32(1)), device)
