@@ -177,9 +177,7 @@ def _program_for(platform: str) -> Any:
     """`_advance_tile`, to be compiled for devices of a platform."""
     static = ("init", "step", "metrics", "num_updates")
     options = COMPILER_OPTIONS.get(platform)
-    return jax.jit(
-        _advance_tile, static_argnames=static, donate_argnames="states", keep_unused=True, compiler_options=options
-    )
+    return jax.jit(_advance_tile, static_argnames=static, donate_argnames="states", compiler_options=options)
 
 
 def _advance_tile(states: TrainState, slots: Any, *, init: Callable, step: Callable, metrics: tuple, num_updates: int):
