@@ -21,8 +21,8 @@ def resume(command: Resume) -> int:
 
         seeds, updates, steps = command.seeds, command.max_updates, command.total_steps
         folders = run_folder.runs_in(folder)
-        plans = [take_up(path, seeds=seeds, max_updates=updates, total_steps=steps) for path in folders]
         hosts = [host_of(command, path) for path in folders]
+        plans = [take_up(path, seeds=seeds, max_updates=updates, total_steps=steps) for path in folders]
     config = plans[0].config
     title = f"{config.env}, {len(config.seeds)} seeds"
     if len(plans) > 1 or len(plans[0].lanes.shape) > 1:

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from jax_ac import dataset, interruption, memory, remote, restoring, run_folder
-from jax_ac.clusters import RayCluster, RayCrew, cluster_of
+from jax_ac.clusters import RayCluster, cluster_of, connected
 from jax_ac.crews import LocalCrew
 from jax_ac.loop import Loop
 from jax_ac.plans import EVAL_EPISODES, Limits, Plan, new_plan, prepare, take_up
 from jax_ac.progress import Progress, show
 from jax_ac.protocols import Algorithm
+from jax_ac.ray_crew import RayCrew
 from jax_ac.results import Result
 from jax_ac.saving import Saver
 from jax_ac.schedule import Schedule
@@ -88,7 +89,7 @@ def run(
     """
     host = Host(progress, trackers, save_seconds, cluster_of(executor))
     limits = Limits(max_updates, total_steps, until_solved, segment_updates, tile_width, eval_every, eval_episodes)
-    with interruption.remembered(), remote.told():
+    with interruption.remembered(), remote.told(), connected(host.cluster):
         if out is not None:
             return execute(prepare(out, algorithm, seeds, hyperparams, limits, devices), host)
         return execute(new_plan(algorithm, seeds, hyperparams, limits, devices), host)
@@ -126,9 +127,10 @@ def resume(
         does not extend it.
       OSError: as `run`.
     """
-    with interruption.remembered(), remote.told():
+    host = Host(progress, trackers, save_seconds, cluster_of(executor))
+    with interruption.remembered(), remote.told(), connected(host.cluster):
         plan = take_up(path, algorithm, seeds=seeds, max_updates=max_updates, total_steps=total_steps, devices=devices)
-        return execute(plan, Host(progress, trackers, save_seconds, cluster_of(executor)))
+        return execute(plan, host)
 
 
 def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
