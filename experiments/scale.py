@@ -29,7 +29,7 @@ LIMITS = {"keras": 1000, "a2c": 3906, "ppo": 976}  # updates: episodes of the ex
 QUIET = {"keras": 1e-4, "a2c": 2.3e-4, "ppo": 2.83e-3}  # seconds of a lane-update on a core without others (docs, speed)
 LANES, WORKERS = (1_000, 10_000, 100_000, 1_000_000), (1, 10, 100, 1000)
 LOSSES = 1.0  # of each worker, per hour: spot machines that are taken away
-EVENTS = 3_000  # of a simulation, about
+EVENTS = 2_000  # of a simulation, about
 
 
 def measure() -> dict[str, Any]:

@@ -49,8 +49,7 @@ class Costs(NamedTuple):
 class Case(NamedTuple):
     """A run: how many updates each lane needs, ``[L]``, on how many workers, and how often one is lost, per hour of it.
 
-    `share`: the part of the time that checkpoints may take; None: they come every `save_seconds` whatever they take.
-    `grain`: so many calls of a worker are one event, as long as many lanes wait.
+    `share`: as `saving.SHARE`; `grain`: so many calls of a worker are one event, as long as many lanes wait.
     """
 
     needs: np.ndarray
@@ -220,8 +219,9 @@ class Run:
         self.wanted &= self.at_work
         if self.wanted.any():
             return 0.0
+        again = (self.need > 0).sum() / max((self.need > 0).sum() + self.ended[0], 1)
         seconds, self.wanted = self.write(), None
-        pause = max(self.case.save_seconds or 0.0, seconds * (1 / self.case.share - 1) if self.case.share else 0.0)
+        pause = max(self.case.save_seconds or 0.0, again * seconds * (1 / self.case.share - 1) if self.case.share else 0.0)
         self.next_save = self.env.now + seconds + pause
         return seconds
 

@@ -15,7 +15,7 @@ from jax_ac.spending import Spent
 from jax_ac.types import PyTree
 
 SHARE = 0.1
-"""The part of the time that checkpoints may take: the larger a run, the rarer they are."""
+"""The part of the time that may go to lanes that have not ended, and will be written again: the more, the rarer."""
 
 
 class Saver:
@@ -72,7 +72,8 @@ class Saver:
             ) from error
         self._saved |= ended
         end = time.monotonic()
-        pause = max(self.seconds, (end - start) * (1 - SHARE) / SHARE) if self.seconds else 0.0
+        again = (end - start) * unfinished.sum() / max(ended.sum() + unfinished.sum(), 1)
+        pause = max(self.seconds, again * (1 - SHARE) / SHARE) if self.seconds else 0.0
         self._missing, self._next = None, end + pause
 
     def _records(self, chosen: np.ndarray) -> Records | None:

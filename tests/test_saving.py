@@ -25,14 +25,18 @@ def schedule():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "took", "pause"),
-    [(30.0, 1.0, 30.0), (30.0, 3.0, 30.0), (30.0, 5.0, 45.0), (30.0, 60.0, 540.0), (0.0, 5.0, 0.0)],
+    ("seconds", "took", "ended", "pause"),
+    [(30, 3, 0, 30), (30, 5, 0, 45), (30, 60, 0, 540), (30, 60, 1, 270), (30, 60, 2, 30), (0, 5, 0, 0)],
 )
-def test_checkpoints_take_a_tenth_of_the_time_at_most(schedule, tmp_path, monkeypatch, seconds, took, pause):
+def test_lanes_that_have_not_ended_are_written_a_tenth_of_the_time(
+    schedule, tmp_path, monkeypatch, seconds, took, ended, pause
+):
     now = [0.0]
     monkeypatch.setattr(saving, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(saving.run_folder, "save", lambda *_: now.__setitem__(0, now[0] + took))
     saver = saving.Saver(tmp_path, schedule, seconds)
+    schedule.states.num_updates[:] = 5
+    schedule.done[:ended] = True
     assert saver.wants(0) == (seconds == 0)
     now[0] = seconds
     assert saver.wants(0)
