@@ -1,7 +1,7 @@
 """How far does the design go? Runs of 10^3 to 10^6 lanes on 1 to 1,000 workers, simulated with what was measured here.
 
     python experiments/scale.py --measure    # real runs and the driver's work, about 15 minutes; writes results/scale.json
-    python experiments/scale.py              # predictions beside the real runs, and the tables; about 3 minutes
+    python experiments/scale.py              # predictions beside the real runs, and the tables; about 5 minutes
 
 Writes `results/scale.md` and `results/scale.png`. The simulation is in `scale_model.py`.
 """
@@ -29,7 +29,7 @@ LIMITS = {"keras": 1000, "a2c": 3906, "ppo": 976}  # updates: episodes of the ex
 QUIET = {"keras": 1e-4, "a2c": 2.3e-4, "ppo": 2.83e-3}  # seconds of a lane-update on a core without others (docs, speed)
 LANES, WORKERS = (1_000, 10_000, 100_000, 1_000_000), (1, 10, 100, 1000)
 LOSSES = 1.0  # of each worker, per hour: spot machines that are taken away
-EVENTS = 2_000  # of a simulation, about
+EVENTS, EACH = 2_000, 80  # of a simulation, and of each of its workers, at least, where there are so many calls
 
 
 def measure() -> dict[str, Any]:
@@ -115,7 +115,7 @@ def scaled(job: tuple[str, int, int, float, float | None, dict[str, Any]]) -> tu
     workers = min(workers, -(-lanes // 16))
     segment = 50 if preset == "keras" else 200
     per_call = min(segment, max(1.0, 1 / (costs.update + 16 * costs.lane_update)))
-    grain = max(1, int(needs.sum() / 16 / per_call / EVENTS))
+    grain = max(1, int(needs.sum() / 16 / per_call / max(EVENTS, EACH * workers)))
     case = Case(needs, workers, segment=segment, losses=losses, share=share, grain=grain)
     return job[:5], simulate(case, costs), costs
 
