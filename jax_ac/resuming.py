@@ -14,7 +14,7 @@ def resume(command: Resume) -> int:
         folder = remote.fetched(command.path)
         tracker_names.check(command.tracker)
         check_placed(command)
-        use_devices()
+        use_devices(command.distributed)
         from jax_ac import run_folder
         from jax_ac.plans import take_up
         from jax_ac.runs import execute

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from jax_ac import dataset, interruption, memory, remote, restoring, run_folder
+from jax_ac import dataset, hosts, interruption, memory, remote, restoring, run_folder, shared_runs
 from jax_ac.clusters import RayCluster, RayCrew, cluster_of
 from jax_ac.crews import LocalCrew
 from jax_ac.loop import Loop
@@ -14,6 +14,7 @@ from jax_ac.protocols import Algorithm
 from jax_ac.results import Result
 from jax_ac.saving import Saver
 from jax_ac.schedule import Schedule
+from jax_ac.shared_runs import Line, Share
 from jax_ac.trackers import Tracker
 from jax_ac.tracking import Feed
 
@@ -133,19 +134,47 @@ def resume(
 
 def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
     """Trains what is left of a run, and saves it where there is a folder. Raises OSError as `run`."""
+    if others := hosts.here():
+        if host.cluster:
+            raise ValueError("executor='ray' is for one process, which finds the workers itself.")
+        return shared_runs.execute(plan, others, lambda own, share: _train_share(own, host, share), _publish)
     if plan.folder is None:
         return _train(plan, host)
     with run_folder.locked(plan.folder):
         if run_folder.read_config(plan.folder) != plan.config:
             raise run_folder.InUse(f"another process has changed {plan.folder} meanwhile; resume it again.")
         result = _train(plan, host)
-        path = plan.folder / run_folder.RESULTS
-        try:
-            dataset.write(result.data, path)
-            remote.push(plan.folder, all_files=True)
-        except OSError as error:
-            raise OSError(f"{path} cannot be written ({error.strerror or error}); the lanes are saved.") from error
+        _publish(result)
     return result
+
+
+def _publish(result: Result) -> None:
+    """Writes the labelled results."""
+    folder = result.folder or Path()
+    try:
+        dataset.write(result.data, folder / run_folder.RESULTS)
+        remote.push(folder, all_files=True)
+    except OSError as error:
+        path = folder / run_folder.RESULTS
+        raise OSError(f"{path} cannot be written ({error.strerror or error}); the lanes are saved.") from error
+
+
+def _train_share(plan: Plan, host: Host, share: Share) -> Line:
+    """What one of several processes does."""
+    tiles, lanes, config, folder, records, spent = plan
+    ends, processes = restoring.ends_of(config), share.hosts
+    progress = host.progress if processes.index == 0 else False
+    with LocalCrew(tiles, config, ends) as crew:
+        schedule = Schedule(lanes, (len(crew), tiles.width), ends, restoring.shapes_of(tiles.algorithm, config))
+        restoring.restore(schedule, records)
+        schedule.share(share.draw)
+        saver = Saver(folder or Path(), schedule, host.save_seconds, spent, share.process)
+        loop = Loop(crew, schedule, saver, host.save_seconds)
+        headline = _headline(plan, f"{crew.where} of each of {processes.count} processes")
+        with Feed(host.trackers, lanes, config) as feed, show(progress, headline) as shown:
+            line = Line(processes, schedule, shown)
+            loop.run(feed, line, processes.stop)
+    return line
 
 
 def _train(plan: Plan, host: Host) -> Result:
