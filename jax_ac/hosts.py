@@ -6,15 +6,16 @@ before JAX, which notices later, aborts them.
 
 import atexit
 import contextlib
-import ctypes
 import json
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
+
+from jax_ac.aborts import on_abort
+from jax_ac.asking import GivenUp, ask
 
 BEAT_SECONDS = 1.0
 """Between two signs of life of a process."""
@@ -28,16 +29,15 @@ ABORT_SECONDS = 60.0
 LOOK_SECONDS = 0.1
 """Between two looks at what another process is awaited for."""
 
+FIRST_GONE = "process 0 is gone"
+"""What is said then; with it goes the store, and whoever asks it something may wait for long."""
+
 ROOT = "jax_ac"
 """Under it are all keys."""
 
 
 class Gone(ConnectionError):
     """Another process of the job is gone; the message says which, and how to go on."""
-
-
-class Refused(ValueError):
-    """What process 0 could not do, in its words."""
 
 
 class Hosts:
@@ -58,15 +58,15 @@ class Hosts:
         self._beat()
         threading.Thread(target=self._watch, daemon=True).start()
         atexit.register(self._leave)
-        self._aborted = _on_abort(self._abort)
+        self._aborted = on_abort(self._abort)
 
     def begin(self) -> Callable[[], int]:
         """Begins the next piece of work. Returns what draws tickets, 0, 1, ..., each for one process of all."""
-        self.check()
+        self._check(self._lost)
         self.stop.clear()
         self._run += 1
         key = f"{ROOT}/tickets/{self._run}"
-        return lambda: self._client.key_value_increment(key, 1) - 1
+        return lambda: self._draw(key)
 
     def rest(self) -> None:
         """Ends it: until the next one this process may end without the others being told that something is wrong."""
@@ -75,45 +75,54 @@ class Hosts:
     def lead(self, work: Callable[[], Any]) -> Any:
         """Process 0 does it, and the others wait for that. Gives all what it returns, in JSON's types.
 
-        What it raises is raised in all, as `Refused` in the others where it is a ValueError, as OSError otherwise.
+        What it raises is raised in all: in the others as ValueError, if it is one, or as OSError.
         """
         key = self._next_key()
         if self.index == 0:
             try:
                 value = work()
             except Exception as error:
-                self._client.key_value_set(key, json.dumps([None, str(error), isinstance(error, ValueError)]))
+                self._ask("key_value_set", key, json.dumps([None, str(error), isinstance(error, ValueError)]))
                 self.rest()
                 raise
-            self._client.key_value_set(key, json.dumps([value, None, False]))
+            self._ask("key_value_set", key, json.dumps([value, None, False]))
             return value
         value, error, refused = json.loads(self._await(lambda: self._found(key)))
         if error is not None:
             self.rest()
-            raise Refused(error) if refused else OSError(error)
+            raise ValueError(error) if refused else OSError(error)
         return value
 
     def meet(self, waiting: Callable[[], object] = lambda: None) -> None:
         """Waits until all processes are here; `waiting` is called meanwhile. Raises `Gone`."""
         key = self._next_key()
-        self._client.key_value_set(f"{key}/{self.index}", "")
-        self._await(lambda: len(self._client.key_value_dir_get(f"{key}/")) == self.count, waiting)
-
-    def check(self) -> None:
-        """Raises `Gone` if a process is."""
-        self._check(self._lost)
+        self._ask("key_value_set", f"{key}/{self.index}", "")
+        self._await(lambda: len(self._ask("key_value_dir_get", f"{key}/")) == self.count, waiting)
 
     def tell(self, words: bytes) -> None:
         """Gives the others this process's words, in place of its last."""
         with contextlib.suppress(Exception):  # it is no matter, or will be seen by the watch
-            self._client.key_value_set_bytes(f"{ROOT}/told/{self._run}/{self.index}", words, allow_overwrite=True)
+            self._ask("key_value_set_bytes", f"{ROOT}/told/{self._run}/{self.index}", words, True)
 
     def told(self) -> list[bytes]:
         """The last words of all other processes that have told any."""
         with contextlib.suppress(Exception):
-            told = self._client.key_value_dir_get_bytes(f"{ROOT}/told/{self._run}/")
+            told = self._ask("key_value_dir_get_bytes", f"{ROOT}/told/{self._run}/")
             return [words for key, words in told if _index(key) != self.index]
         return []
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        """Calls a method of the store. Raises `Gone` if process 0 is."""
+        try:
+            return ask(getattr(self._client, method), *arguments, give_up=lambda: self._lost == FIRST_GONE)
+        except GivenUp:
+            raise self._gone(FIRST_GONE) from None
+
+    def _draw(self, key: str) -> int:
+        try:
+            return self._ask("key_value_increment", key, 1) - 1
+        except Gone:
+            return sys.maxsize
 
     def _next_key(self) -> str:
         self._calls, self._busy = self._calls + 1, True
@@ -122,7 +131,7 @@ class Hosts:
     def _found(self, key: str) -> str | None:
         """What is at the key, or None; with an error only where the service is not reached, which the watch sees too."""
         try:
-            return self._client.key_value_try_get(key)
+            return self._ask("key_value_try_get", key)
         except Exception:
             return None
 
@@ -133,18 +142,19 @@ class Hosts:
                 if result := found():
                     return result
             except Exception:
-                lost = lost or "process 0 is gone"
+                lost = lost or FIRST_GONE
             self._check(lost)
             waiting()
             time.sleep(LOOK_SECONDS)
 
     def _check(self, lost: str) -> None:
-        if not lost:
-            return
+        if lost:
+            raise self._gone(lost)
+
+    def _gone(self, lost: str) -> Gone:
         self._left = lost
-        with contextlib.suppress(Exception):
-            self._beat()
-        raise Gone(f"{lost}: what was saved is whole; resume it, on any number of processes.")
+        self._say_so()
+        return Gone(f"{lost}: what was saved is whole; resume it, on any number of processes.")
 
     def _watch(self) -> None:
         while not self._ended.wait(BEAT_SECONDS):
@@ -152,7 +162,7 @@ class Hosts:
                 self._beat()
                 self._look()
             except Exception:
-                self._lose("process 0 is gone")
+                self._lose(FIRST_GONE)
 
     def _beat(self) -> None:
         self._beats += 1
@@ -174,21 +184,27 @@ class Hosts:
             if now - when > SILENT_SECONDS and other != self.index:
                 self._lose(f"process {other} of {self.count} is gone")
 
+    def _say_so(self) -> None:
+        """Tells the others at once that this process ends, if there is anything to tell it with."""
+        with contextlib.suppress(Exception):
+            if self._lost != FIRST_GONE:
+                self._beat()
+
     def _lose(self, words: str) -> None:
         self._lost = self._lost or words
         self.stop.set()
 
     def _abort(self) -> None:
         """Where JAX aborts the process, as process 0 is gone: holds that up until what there is has been saved."""
-        self._lose("process 0 is gone")
+        self._lost = FIRST_GONE
+        self.stop.set()
         self._ended.wait(ABORT_SECONDS)
 
     def _leave(self) -> None:
         """At the end of the process, before JAX would wait for all others: those that are left are told."""
         broken = bool(self._left) or self._busy
         self._left = self._left or f"process {self.index} of {self.count} has ended"
-        with contextlib.suppress(Exception):
-            self._beat()
+        self._say_so()
         if broken:
             self._part()
         self._ended.set()
@@ -231,18 +247,3 @@ def here() -> Hosts | None:
 
 def _index(key: str) -> int:
     return int(key.rsplit("/", 1)[1])
-
-
-def _on_abort(act: Callable[[], None]) -> Any:
-    """Calls `act` when a thread of C++ aborts the process, before that. Returns what must be kept.
-
-    JAX aborts in the thread that asks process 0 for errors, and no Python's signal handler would be called.
-    """
-
-    def handle(number: int) -> None:
-        if threading.get_ident() not in {thread.ident for thread in threading.enumerate()}:
-            act()
-
-    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(handle)
-    ctypes.CDLL(None).signal(int(signal.SIGABRT), handler)
-    return handler

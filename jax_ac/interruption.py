@@ -52,7 +52,7 @@ def interrupts(stop: threading.Event) -> Iterator[None]:
 
     def press(number: int, frame: Any) -> None:
         stop.set()
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -7,6 +7,8 @@ import pytest
 
 FLOORS = [
     {
+        "aborts",
+        "asking",
         "batching",
         "circumstances",
         "colors",
@@ -14,7 +16,6 @@ FLOORS = [
         "distributions",
         "errors",
         "files",
-        "hosts",
         "interruption",
         "joining",
         "lines",
@@ -29,6 +30,7 @@ FLOORS = [
         "canvas",
         "checks",
         "curves",
+        "hosts",
         "hyperparams",
         "intervals",
         "lease",

@@ -200,7 +200,7 @@ def test_process_0_is_killed_and_the_other_saves_and_says_so(tmp_path, alone):
 
 @pytest.mark.slow
 def test_four_processes_and_a_sweep(tmp_path, alone):
-    assert digests(job(4, "run", tmp_path / "run").end()) == [[alone, "False", *digests_rest] for digests_rest in []] or True
+    assert {words[0] for words in digests(job(4, "run", tmp_path / "run").end())} == {alone}
     options = {"sweep": True, "max_updates": 10}
     (one,) = digests(job(1, "run", tmp_path / "one", **options).end())
     assert {words[0] for words in digests(job(4, "run", tmp_path / "four", **options).end())} == {one[0]}
