@@ -84,15 +84,8 @@ def deaths() -> dict[str, Any]:
     here = jax_ac.run(algorithm(), LANES, **SOLVED)
     with raylets(4) as cluster, tempfile.TemporaryDirectory() as folder:
         killer = Killer(cluster, DEATHS, seed=1)
-        there = jax_ac.run(
-            algorithm(),
-            LANES,
-            executor=on(cluster),
-            out=Path(folder) / "run",
-            save_seconds=2.0,
-            **SOLVED | {"progress": killer},
-        )
-        killer.stop()
+        options = {**SOLVED, "progress": killer, "out": Path(folder) / "run", "save_seconds": 2.0}
+        there = jax_ac.run(algorithm(), LANES, executor=on(cluster), **options)
     return {
         "killed": killer.killed,
         "different": differences(here, there),

@@ -9,7 +9,7 @@ import tyro
 from jax_ac import interruption, remote
 from jax_ac.bench_command import Bench, checked_bench
 from jax_ac.commands import BadInput, Common, Sweep, Train, checked_sweep, checked_train
-from jax_ac.errors import unknown_name
+from jax_ac.errors import CannotTrain, unknown_name
 from jax_ac.folder_commands import Render, Report, Resume
 
 INTERRUPTED = 130
@@ -40,7 +40,7 @@ def main(args: list[str] | None = None) -> None:
     except BadInput as error:
         print(f"jax-ac: {error}", file=sys.stderr)
         sys.exit(2)
-    except OSError as error:
+    except (OSError, CannotTrain) as error:
         print(f"jax-ac: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

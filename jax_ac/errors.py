@@ -10,3 +10,7 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"unknown {kind} {name!r}; {hint}Valid: {', '.join(names)}."
+
+
+class CannotTrain(RuntimeError):
+    """The workers of a run cannot do what they are told; the message is the sentence for the user."""

@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 import numpy as np
 
 from jax_ac.crews import Crew
+from jax_ac.errors import CannotTrain
 from jax_ac.interruption import interrupts
 from jax_ac.orders import Failed, Lost, Order, Report
 from jax_ac.progress import Progress
@@ -143,21 +144,21 @@ class Loop:
         if order.all_states:
             self._next[tile] = time.monotonic() + self.keep_seconds
         if self.saver:
-            self.saver.after_call(tile, order.all_states, self.spent())
+            self.saver.after_call(tile, order.all_states, self.spent)
 
     def _lost(self, tile: int, error: Lost, stop: threading.Event) -> None:
         """Gives the lanes of a lost worker to those that have nothing to do, and waits for it to come back.
 
-        Raises RuntimeError if a worker cannot begin, or a lane that had one to itself failed, or was lost again and again.
+        Raises CannotTrain if a worker cannot begin, or a lane that had one to itself failed, or was lost again and again.
         """
         lanes = self.schedule.release(tile, alone=isinstance(error, Failed))
         if isinstance(error, Failed) and not len(lanes):
-            raise RuntimeError(f"a worker cannot begin: {error}") from error
+            raise CannotTrain(f"a worker cannot begin: {error}") from error
         if len(lanes) == 1 and (isinstance(error, Failed) or self.schedule.losses[lanes[0]] > MOST_LOSSES):
             lane, of = lanes[0], self.schedule.lanes
-            raise RuntimeError(f"seed {of.seed[lane]}, setting {of.setting[lane]} cannot be trained: {error}") from error
+            raise CannotTrain(f"seed {of.seed[lane]}, setting {of.setting[lane]} cannot be trained: {error}") from error
         if self.saver:
-            self.saver.after_call(tile, False, self.spent())
+            self.saver.after_call(tile, False, self.spent)
         if not stop.is_set():
             self._running[self.crew.ready(tile)] = tile, None
             for idle in sorted(self._idle):

@@ -16,6 +16,9 @@ from jax_ac.marks import Marks
 QUIET_INTERVAL = 5.0
 """Seconds between two lines where the output is not a terminal."""
 
+LIVE_INTERVAL = 0.125
+"""Seconds between two states of a live line: to describe a million lanes takes longer than to take in a report."""
+
 
 class Progress(NamedTuple):
     """What the host knows after a segment.
@@ -62,8 +65,8 @@ class ProgressLine:
     def __init__(self, console: Console, headline: str = ""):
         self.console, self.headline = console, headline
         live = console.is_terminal or console.is_jupyter
-        self._live = Live(console=console, refresh_per_second=8, transient=True) if live else None
-        self._next_line = time.monotonic() + QUIET_INTERVAL
+        self._live = Live(console=console, refresh_per_second=round(1 / LIVE_INTERVAL), transient=True) if live else None
+        self._next_line = time.monotonic() + (0.0 if live else QUIET_INTERVAL)
 
     def __enter__(self) -> "ProgressLine":
         if self.headline:
@@ -77,10 +80,13 @@ class ProgressLine:
             self._live.stop()
 
     def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now < self._next_line:
+            return
+        self._next_line = now + (LIVE_INTERVAL if self._live else QUIET_INTERVAL)
         if self._live:
             self._live.update(Text(describe(progress)))
-        elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + QUIET_INTERVAL
+        else:
             self.console.print(describe(progress), highlight=False, soft_wrap=True)
 
 

@@ -50,10 +50,12 @@ class RemoteWorker:
         return _processor()
 
     def advance(self, order: Order) -> Report:
-        """A compiled call. After an error the worker must be asked whether it is ready."""
+        """A compiled call; hyperparameters come as a plain tuple. After an error the worker must be asked if it is ready."""
         worker, self._worker = self._worker, None
         if worker is None:
             raise ValueError("the worker is not ready.")
+        named = type(worker.tiles.algorithm.hyperparams)(*order.slots.hyperparams)
+        order = order._replace(slots=order.slots._replace(hyperparams=named))
         report = jax.tree.map(jax.device_get, worker.advance(order))
         self._worker = worker
         return report

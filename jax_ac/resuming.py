@@ -12,7 +12,7 @@ def resume(command: Resume) -> int:
     """Runs the command. Returns the exit status."""
     with checking():
         folder = remote.fetched(command.path)
-        tracker_names.check(command.tracker)
+        tracker_names.check(command.tracker, alone=not command.distributed)
         check_placed(command)
         use_devices(command.distributed)
         from jax_ac import run_folder
@@ -21,8 +21,8 @@ def resume(command: Resume) -> int:
 
         seeds, updates, steps = command.seeds, command.max_updates, command.total_steps
         folders = run_folder.runs_in(folder)
-        plans = [take_up(path, seeds=seeds, max_updates=updates, total_steps=steps) for path in folders]
         hosts = [host_of(command, path) for path in folders]
+        plans = [take_up(path, seeds=seeds, max_updates=updates, total_steps=steps) for path in folders]
     config = plans[0].config
     title = f"{config.env}, {len(config.seeds)} seeds"
     if len(plans) > 1 or len(plans[0].lanes.shape) > 1:

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from jax_ac import dataset, hosts, interruption, memory, remote, restoring, run_folder, shared_runs
-from jax_ac.clusters import RayCluster, RayCrew, cluster_of
+from jax_ac.clusters import RayCluster, cluster_of, connected
 from jax_ac.crews import LocalCrew
 from jax_ac.loop import Loop
 from jax_ac.plans import EVAL_EPISODES, Limits, Plan, new_plan, prepare, take_up
 from jax_ac.progress import Progress, show
 from jax_ac.protocols import Algorithm
+from jax_ac.ray_crew import RayCrew
 from jax_ac.results import Result
 from jax_ac.saving import Saver
 from jax_ac.schedule import Schedule
@@ -61,6 +62,9 @@ def run(
     numbers are those of `train_many` at the same tile width, bit for bit on CPU. Ctrl-C ends the run after the compiled
     calls that are at work, in about a second; nothing is lost.
 
+    In several processes, after `jax.distributed.initialize`, all call it alike, share the work, and get the whole result;
+    the first of them reports, and each has its trackers told of its own lanes.
+
     Args:
       algorithm: from a preset or `actor_critic`.
       seeds: a number of seeds, or the seeds themselves.
@@ -85,11 +89,11 @@ def run(
     Raises:
       ValueError, TypeError: as `train_many`; if the results would not fit in memory; if `out` is not empty or cannot be
         written to.
-      OSError: if the run cannot be saved any more; what was saved before is whole.
+      OSError: if the run cannot be saved any more; what was saved before is whole. If another process is gone (`hosts.Gone`).
     """
     host = Host(progress, trackers, save_seconds, cluster_of(executor))
     limits = Limits(max_updates, total_steps, until_solved, segment_updates, tile_width, eval_every, eval_episodes)
-    with interruption.remembered(), remote.told():
+    with interruption.remembered(), remote.told(), connected(host.cluster):
         if out is not None:
             return execute(prepare(out, algorithm, seeds, hyperparams, limits, devices), host)
         return execute(new_plan(algorithm, seeds, hyperparams, limits, devices), host)
@@ -127,9 +131,10 @@ def resume(
         does not extend it.
       OSError: as `run`.
     """
-    with interruption.remembered(), remote.told():
+    host = Host(progress, trackers, save_seconds, cluster_of(executor))
+    with interruption.remembered(), remote.told(), connected(host.cluster):
         plan = take_up(path, algorithm, seeds=seeds, max_updates=max_updates, total_steps=total_steps, devices=devices)
-        return execute(plan, Host(progress, trackers, save_seconds, cluster_of(executor)))
+        return execute(plan, host)
 
 
 def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:

@@ -1,7 +1,7 @@
 """Saving: what a run puts into its folder while it works, at the borders of segments."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -15,6 +15,9 @@ from jax_ac.spending import Spent
 from jax_ac.store import ALONE
 from jax_ac.types import PyTree
 
+SHARE = 0.1
+"""The part of the time that checkpoints may take: the larger a run, the rarer they are."""
+
 
 class Saver:
     """Saves lanes that have ended and, every so many seconds, the whole state of those that have not.
@@ -26,7 +29,10 @@ class Saver:
     def __init__(
         self, path: Path, schedule: Schedule, seconds: float, spent: Sequence[Spent] = (), process: tuple[int, int] = ALONE
     ):
-        """`seconds` lie between two checkpoints; `spent`: what the run had cost before; `process`: which of how many."""
+        """`seconds` lie between two checkpoints, more where they take long (`SHARE`), unless it is 0.
+
+        `spent`: what the run had cost before; `process`: which of how many write.
+        """
         self.path, self.schedule, self.seconds, self._spent, self._process = path, schedule, seconds, spent, process
         self._checkpoint: list[Path] | None = None if process == ALONE else []  # of this process; None: whatever is there
         self._next = time.monotonic() + seconds
@@ -39,7 +45,7 @@ class Saver:
             self._missing = set(range(len(self.schedule.lane_at)))
         return self._missing is not None and tile in self._missing
 
-    def after_call(self, tile: int, all_states: bool, spent: Spent) -> None:
+    def after_call(self, tile: int, all_states: bool, spent: Callable[[], Spent]) -> None:
         """To be called after `Schedule.record`, with whether the tile has handed over all states, or else is lost."""
         if self._missing is None:
             return
@@ -47,7 +53,7 @@ class Saver:
             self._missing.discard(tile)
         self._missing = {other for other in self._missing if self.schedule.busy(other)}
         if not self._missing:
-            self.save(spent)
+            self.save(spent())
 
     def save(self, spent: Spent) -> None:
         """Writes what has ended since the last time, a checkpoint, and what the run has cost.
@@ -55,6 +61,7 @@ class Saver:
         Raises:
           OSError: if that fails, in one sentence; what was there before is whole.
         """
+        start = time.monotonic()
         ended = self.schedule.done & ~self._saved
         kept = marks_of(self.schedule.states).num_updates > 0
         unfinished = self.schedule.own & self.schedule.begun & ~self.schedule.done & kept
@@ -73,7 +80,9 @@ class Saver:
                 f"mend that, then resume it."
             ) from error
         self._saved |= ended
-        self._missing, self._next = None, time.monotonic() + self.seconds
+        end = time.monotonic()
+        pause = max(self.seconds, (end - start) * (1 - SHARE) / SHARE) if self.seconds else 0.0
+        self._missing, self._next = None, end + pause
 
     def _records(self, chosen: np.ndarray) -> Records | None:
         return records_of(self.schedule, np.flatnonzero(chosen)) if chosen.any() else None

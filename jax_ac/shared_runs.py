@@ -55,9 +55,7 @@ class Line:
     def again(self) -> None:
         """Where nothing is done here any more: as others go on."""
         if self._last is not None and self._hosts.index == 0 and time.monotonic() >= self._next:
-            start = time.monotonic() - self._last.seconds
-            self._last = self._last._replace(seconds=time.monotonic() - start + TELL_SECONDS)
-            self(self._last)
+            self(self._last._replace(seconds=self._last.seconds + TELL_SECONDS))
 
 
 class Share(NamedTuple):

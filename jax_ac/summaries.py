@@ -84,6 +84,8 @@ def table(result: Result, title: str) -> Table:
             rows.add_row(name.replace("_", " "), _spread(last[~np.isnan(last)]))
     if spent.evaluating:
         rows.add_row("evaluation", f"{result.config.eval_episodes} episodes each, {spent.evaluating:.1%} of the run time")
+    if spent.repeated:
+        rows.add_row("done again", f"{spent.repeated:,} updates, of workers that were lost")
     if result.interrupted:
         rows.add_row("interrupted", "the numbers are those of the updates done until then")
     return rows

@@ -90,8 +90,8 @@ def _sweep(command: Sweep, plan: Plan, programs: list[Program], out: Path) -> in
         for program in programs:
             folder = out / ",".join(f"{name}={_shown(value)}" for name, value in program.shapes.items())
             limits = limits_of(command, program.updates, until_solved=False)
-            prepared = prepare(folder, program.algorithm, command.seeds, program.hyperparams, limits)
-            plans.append((prepared, host_of(command, folder)))
+            host = host_of(command, folder)
+            plans.append((prepare(folder, program.algorithm, command.seeds, program.hyperparams, limits), host))
     return finish_sweep((execute(announced(plan), host) for plan, host in plans), out, title)
 
 

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_ac import memory, tree
+from jax_ac import memory, programs, tree
 from jax_ac.checks import check_positive
 from jax_ac.protocols import Algorithm
 from jax_ac.tracing import traced
@@ -73,11 +73,11 @@ class Tiles(NamedTuple):
         return tuple(jax.device_put(zeros, device) for device in self.devices)
 
     def compile(self) -> tuple[tuple[TrainState, ...], tuple[PyTree, ...]]:
-        """Compiles the program for all devices at once, by advancing idle places. Gives what `advance` gives."""
+        """Compiles the program, for all devices, by advancing idle places. Gives what `advance` gives."""
         states, slots = self.states(), self._split(self._idle())
-        self._jitted().trace(states[0], slots[0], **self._program(), num_updates=self.num_updates)  # once, for all devices
         with ThreadPoolExecutor(len(self.devices)) as pool:
-            results = list(pool.map(self._advance, states, slots, self.devices))
+            first = self._advance(states[0], slots[0], self.devices[0])
+            results = [first, *pool.map(self._advance, states[1:], slots[1:], self.devices[1:])]
         return _unzip(jax.block_until_ready(results))
 
     def advance(self, states: Sequence[TrainState], slots: Slots) -> tuple[tuple[TrainState, ...], tuple[PyTree, ...]]:
@@ -110,9 +110,10 @@ class Tiles(NamedTuple):
         states, slots = self.states()[0], self._split(self._idle())[0]
         return self._jitted().lower(states, slots, **self._program(), num_updates=self.num_updates)
 
-    def _advance(self, states: TrainState, slots: Slots, device: Any = None) -> tuple[TrainState, PyTree]:
-        program = self._jitted()
-        return program(states, jax.device_put(slots, device), **self._program(), num_updates=self.num_updates)
+    def _advance(self, states: TrainState, slots: Slots, device: Any) -> tuple[TrainState, PyTree]:
+        slots = jax.device_put(slots, device)
+        traced = self._jitted().trace(states, slots, **self._program(), num_updates=self.num_updates)
+        return programs.on_device(traced, device)(states, slots)
 
     def _jitted(self) -> Any:
         return _program_for(self.devices[0].platform)
@@ -176,7 +177,9 @@ def _program_for(platform: str) -> Any:
     """`_advance_tile`, to be compiled for devices of a platform."""
     static = ("init", "step", "metrics", "num_updates")
     options = COMPILER_OPTIONS.get(platform)
-    return jax.jit(_advance_tile, static_argnames=static, donate_argnames="states", compiler_options=options)
+    return jax.jit(
+        _advance_tile, static_argnames=static, donate_argnames="states", keep_unused=True, compiler_options=options
+    )
 
 
 def _advance_tile(states: TrainState, slots: Any, *, init: Callable, step: Callable, metrics: tuple, num_updates: int):

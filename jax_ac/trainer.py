@@ -50,8 +50,8 @@ def _train(command: Train, algorithm: "Algorithm", updates: int, until_solved: b
     title = f"{command.env}, {command.algorithm}, {command.seeds} seeds"
     say(f"{title}{is_tuned(command)}: compiling ...")
     with checking():
-        plan = prepare(out, algorithm, command.seeds, None, limits_of(command, updates, until_solved))
         host = host_of(command, out)
+        plan = prepare(out, algorithm, command.seeds, None, limits_of(command, updates, until_solved))
     return finish(execute(plan, host), title)
 
 
@@ -71,11 +71,13 @@ def claim(out: Path | None, default: Path) -> tuple[Path, list[Path]]:
 
 
 def host_of(command: Common | Resume, folder: Path) -> "Host":
-    """How the host goes about a run in a folder."""
-    from jax_ac.clusters import RayCluster
+    """How the host goes about a run in a folder. Raises ValueError if there is no such cluster as the command names."""
+    from jax_ac.clusters import RayCluster, connect
     from jax_ac.runs import Host
 
     cluster = RayCluster(command.address, command.workers) if command.executor == "ray" else None
+    if cluster is not None:
+        connect(cluster)  # to the end of the process
     return Host(trackers=tracker_names.make(command.tracker, folder), cluster=cluster)
 
 

@@ -1,0 +1,149 @@
+"""The crew of a Ray cluster: the workers of a run as actors, each with one device of its own, on this machine or on many.
+
+Ray finds the places, starts the workers, starts them anew where a process or a node died, and brings orders and reports.
+Which lanes a worker has is the loop's business; it loses at most what the worker had not reported since it was last saved.
+"""
+
+import contextlib
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from jax_ac.clusters import RayCluster, first_line
+from jax_ac.errors import CannotTrain
+from jax_ac.orders import Failed, Lost, Order, Report
+from jax_ac.plans import Plan
+from jax_ac.remote_workers import RemoteWorker, job_of
+from jax_ac.types import TrainState
+
+LOOK_SECONDS = 2.0
+"""Between two looks at what the cluster has: workers are added where nodes have joined."""
+
+PASSED = ("NPROC", "XLA_FLAGS", "JAX_ENABLE_X64", "JAX_COMPILATION_CACHE_DIR", "JAX_DEFAULT_MATMUL_PRECISION")
+"""Environment variables that workers get from the process of the run: they change bits, or where programs are kept."""
+
+
+class RayCrew:
+    """A worker for each GPU of a cluster, or else each core; a context manager, which starts them."""
+
+    look_seconds = LOOK_SECONDS
+
+    def __init__(self, plan: Plan, cluster: RayCluster):
+        self.cluster, self._needed = cluster, math.ceil(len(plan.lanes.seed) / plan.tiles.width)
+        self._plan = plan
+        self._actors: list[Any] = []
+        self._processors: set[str] = set()
+        self._looked = -LOOK_SECONDS
+
+    def __enter__(self) -> "RayCrew":
+        import ray
+        from jax import config
+
+        start = time.perf_counter()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._dismiss)
+            caching = bool(config.values["jax_compilation_cache_dir"])
+            self._job = job_of(self._plan.tiles.algorithm, self._plan.config, caching)
+            self.look()
+            first = ray.wait([actor.ready.remote() for actor in self._actors])[0][0]
+            try:
+                _outcome(first).result()
+            except Lost as error:
+                raise CannotTrain(f"the workers cannot begin: {error}") from error
+            self._undo = undo.pop_all()
+        self.start_seconds = time.perf_counter() - start
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._undo.close()
+
+    def __len__(self) -> int:
+        return len(self._actors)
+
+    @property
+    def where(self) -> str:
+        """Each worker, in words."""
+        return f"each of {len(self)} workers of the Ray cluster"
+
+    def look(self) -> None:
+        """Asks for as many workers as the cluster has devices now, but not more than the lanes can fill."""
+        import ray
+
+        if time.monotonic() < self._looked + LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        there = ray.cluster_resources()
+        self._kind = "GPU" if there.get("GPU") else "CPU"
+        wanted = min(self._needed, self.cluster.workers or int(there.get(self._kind, 0)))
+        if not wanted and not self._actors:
+            raise ValueError("the Ray cluster has no CPU and no GPU to work on.")
+        for _ in range(len(self._actors), wanted):
+            self._actors.append(self._hired())
+
+    def ready(self, tile: int) -> "Future[None]":
+        """Done when the worker has compiled, once Ray has found a place for it."""
+        return _outcome(self._actors[tile].ready.remote(), self._is_ready)
+
+    def advance(self, tile: int, order: Order) -> "Future[Report]":
+        """A compiled call; without the class of the hyperparameters: it cannot be imported, so Ray would send it along."""
+        bare = order._replace(slots=order.slots._replace(hyperparams=tuple(order.slots.hyperparams)))
+        return _outcome(self._actors[tile].advance.remote(bare))
+
+    def states(self, tile: int) -> "Future[TrainState]":
+        """Of all places."""
+        return _outcome(self._actors[tile].states.remote())
+
+    def _hired(self) -> Any:
+        import ray
+
+        variables = {"NPROC": "1"} | {name: os.environ[name] for name in PASSED if name in os.environ}
+        if self._kind == "CPU":
+            variables["JAX_PLATFORMS"] = "cpu"
+        options = {"num_cpus": 1, "num_gpus": int(self._kind == "GPU"), "max_restarts": -1, "max_task_retries": 0}
+        return ray.remote(RemoteWorker).options(**options, runtime_env={"env_vars": variables}).remote(self._job)
+
+    def _is_ready(self, processor: str) -> None:
+        self._processors.add(processor)
+        if len(self._processors) == 2:
+            kinds = " and ".join(f"({kind})" for kind in sorted(self._processors))
+            print(f"jax-ac: workers have different processors, {kinds}: the last bits depend on which.", file=sys.stderr)
+
+    def _dismiss(self) -> None:
+        import ray
+
+        for actor in self._actors:
+            with contextlib.suppress(Exception):
+                ray.kill(actor)
+
+
+def _outcome(ref: Any, then: Callable[[Any], None] = lambda result: None) -> Future:
+    """A future of what a worker was asked for; where that cannot be had it raises `Lost` or `Failed`."""
+    outer: Future = Future()
+
+    def settle(inner: Future) -> None:
+        try:
+            result = inner.result()
+            then(result)
+            outer.set_result(result)
+        except BaseException as error:
+            outer.set_exception(_translated(error))
+
+    ref.future().add_done_callback(settle)
+    return outer
+
+
+def _translated(error: BaseException) -> BaseException:
+    from ray import exceptions
+
+    if isinstance(error, exceptions.RayTaskError):
+        cause = getattr(error, "cause", error)
+        return Failed(f"{type(cause).__name__}: {first_line(cause)}")
+    if isinstance(error, exceptions.RayActorError) and "creation task" in str(error):
+        return Failed(f"a worker cannot be started: {str(error).strip().splitlines()[-1]}")
+    if isinstance(error, exceptions.RayError):
+        return Lost(first_line(error))
+    return error
