@@ -205,7 +205,7 @@ def _checked(command: Common) -> tuning.Setting:
     for name in ("tile_width", "eval_every", "eval_episodes"):
         if getattr(command, name) is not None:
             check_positive(f"--{name.replace('_', '-')}", getattr(command, name))
-    tracker_names.check(command.tracker)
+    tracker_names.check(command.tracker, alone=not command.distributed)
     given = [
         {name: value for name, value in dataclasses.asdict(part).items() if value is not None}
         for part in (command.numbers, command.shapes)

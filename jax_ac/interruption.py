@@ -45,20 +45,21 @@ def check() -> None:
 
 @contextlib.contextmanager
 def interrupts(stop: threading.Event) -> Iterator[None]:
-    """Within it the first Ctrl-C only sets `stop`; the second one interrupts."""
+    """Within it the first Ctrl-C, or SIGTERM, only sets `stop`; the second one interrupts."""
     if not _is_main_thread():
         yield
         return
 
     def press(number: int, frame: Any) -> None:
         stop.set()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[signal.Signals(number)])
 
-    before = signal.signal(signal.SIGINT, press)
+    before = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _is_main_thread() -> bool:

@@ -65,18 +65,18 @@ class Loop:
             repeated=self.schedule.repeated,
         )
 
-    def run(self, feed: Feed, line: Callable[[Progress], None]) -> bool:
-        """Trains all lanes. Returns whether the user stopped it. After an error what has been done is saved."""
+    def run(self, feed: Feed, line: Callable[[Progress], None], stop: threading.Event | None = None) -> bool:
+        """Trains all lanes, until `stop`. Returns whether it was stopped. After an error what has been done is saved."""
         try:
-            return self._run(feed, line)
+            return self._run(feed, line, stop or threading.Event())
         except Exception:
             if self.saver:
                 with contextlib.suppress(OSError):
                     self.saver.save(self.spent())
             raise
 
-    def _run(self, feed: Feed, line: Callable[[Progress], None]) -> bool:
-        start, stop = time.perf_counter(), threading.Event()
+    def _run(self, feed: Feed, line: Callable[[Progress], None], stop: threading.Event) -> bool:
+        start = time.perf_counter()
         with interrupts(stop):
             while self._at_work(stop):
                 self.crew.look()
@@ -100,7 +100,7 @@ class Loop:
     def _at_work(self, stop: threading.Event) -> bool:
         """Whether a call is at work, or there is more to do."""
         calls = any(order is not None for _, order in self._running.values())
-        return calls or not (stop.is_set() or self.schedule.done.all())
+        return calls or not (stop.is_set() or self.schedule.over)
 
     def _welcome(self) -> None:
         """Makes room for the next worker of the crew, which is given lanes when it is ready."""

@@ -1,6 +1,8 @@
-"""Placing: where a command trains, as it is typed: in this process, or on a Ray cluster."""
+"""Placing: where a command trains, as it is typed: in this process, in all those of a job, or on a Ray cluster."""
 
 import dataclasses
+
+import tyro
 
 from jax_ac.checks import check_positive
 from jax_ac.errors import unknown_name
@@ -18,6 +20,9 @@ class Placed:
     """Of the Ray cluster: auto, host:port or ray://host:port; if not given one is started, for this machine alone."""
     workers: int | None = None
     """How many workers on the Ray cluster; one per GPU, or else per core, if not given."""
+    distributed: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Train together with the other processes of this job, each of which runs this command: those of SLURM, Open MPI, a
+    TPU pod, a Kubernetes job, or of the variables JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID."""
 
 
 def check_placed(command: Placed) -> None:
@@ -27,5 +32,7 @@ def check_placed(command: Placed) -> None:
     for option in ("address", "workers"):
         if command.executor != "ray" and getattr(command, option) is not None:
             raise ValueError(f"--{option} is for --executor ray.")
+    if command.distributed and command.executor != "local":
+        raise ValueError("--distributed is not for --executor ray, where one process finds the workers.")
     if command.workers is not None:
         check_positive("--workers", command.workers)

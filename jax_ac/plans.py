@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jax_ac import remote, restoring, run_folder, spending
+from jax_ac import hosts, remote, restoring, run_folder, spending
 from jax_ac.budget import choose_updates
 from jax_ac.checks import check_positive
 from jax_ac.circumstances import circumstances
 from jax_ac.devices import check_devices
 from jax_ac.evaluator import check_every
+from jax_ac.hosts import Hosts
 from jax_ac.hyperparams import or_defaults
 from jax_ac.lanes import Lanes, lay_out
 from jax_ac.memory import check_memory
@@ -55,6 +56,8 @@ def prepare(
     folder = remote.at(out)
     plan = new_plan(algorithm, seeds, hyperparams, limits, devices)
     plan = plan._replace(folder=folder, config=plan.config._replace(algorithm=plan.tiles.fingerprint()))
+    if others := hosts.here():
+        return plan._replace(config=_agreed(others, folder, plan.config))
     run_folder.create(folder, plan.config)
     return plan
 
@@ -81,11 +84,17 @@ def take_up(
     tiles = make_tiles(algorithm, len(lanes.seed), per_segment, width=width, devices=devices)
     if tiles.fingerprint() != config.algorithm:
         _refuse_other_algorithm(path, config)
-    with run_folder.locked(path):
-        records = restoring.records_of(path, restoring.shapes_of(algorithm, config))
-        spent = spending.read(path)
-        run_folder.write_config(path, config)
-    return Plan(tiles, lanes, config, path, records, spent)
+    plan = Plan(tiles, lanes, config, path)
+    found: list[Plan] = []
+
+    def take() -> None:
+        with run_folder.locked(path):
+            found.append(_with_records(plan))
+            run_folder.write_config(path, config)
+
+    others = hosts.here()
+    others.lead(take) if others else take()
+    return found[0] if found else _with_records(plan)
 
 
 def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits, devices: Any = None) -> Plan:
@@ -116,6 +125,25 @@ def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits,
         made=circumstances(),
     )
     return Plan(tiles, lanes, config)
+
+
+def _with_records(plan: Plan) -> Plan:
+    path, algorithm = plan.folder or Path(), plan.tiles.algorithm
+    records = restoring.records_of(path, restoring.shapes_of(algorithm, plan.config))
+    return plan._replace(records=records, spent=spending.read(path))
+
+
+def _agreed(others: Hosts, folder: Path, config: Config) -> Config:
+    """That of process 0, which makes the folder. Raises ValueError if this process was asked for another run."""
+    if remote.is_remote(folder):
+        raise ValueError("several processes need a folder on a file system that all of them share, not a URL.")
+    others.lead(lambda: run_folder.create(folder, config))
+    leading = run_folder.read_config(folder)
+    pairs = zip(Config._fields, config, leading, strict=True)
+    differ = [name for name, ours, theirs in pairs if ours != theirs and name != "made"]
+    if differ:
+        raise ValueError(f"process {others.index} was asked for another run than process 0: {', '.join(differ)} differ.")
+    return leading
 
 
 def _extended(

@@ -12,9 +12,9 @@ def resume(command: Resume) -> int:
     """Runs the command. Returns the exit status."""
     with checking():
         folder = remote.fetched(command.path)
-        tracker_names.check(command.tracker)
+        tracker_names.check(command.tracker, alone=not command.distributed)
         check_placed(command)
-        use_devices()
+        use_devices(command.distributed)
         from jax_ac import run_folder
         from jax_ac.plans import take_up
         from jax_ac.runs import execute

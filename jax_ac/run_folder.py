@@ -2,7 +2,7 @@
 
     run.json        what is trained, and with which versions: enough to repeat it
     lanes/          lanes that have ended, in sealed folders that are written once (`store`)
-    checkpoint/     lanes that have not; the last complete one, and the one being written
+    checkpoint/     lanes that have not; the last complete one of each process, and those being written
     lock            held by the process that is at work here
     spent.json      what it cost (`spending`)
     results.nc      the labelled results (`dataset`), for whoever reads them; rewritten whenever the run stops
@@ -14,7 +14,7 @@ counts: a lane's numbers do not depend on when they were saved.
 import contextlib
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ import numpy as np
 from jax_ac import files, remote
 from jax_ac.checks import check_positive
 from jax_ac.lease import InUse as InUse
-from jax_ac.store import next_folder, read_sealed, remove, sealed_folders, settled, write_sealed
+from jax_ac.store import ALONE, next_folder, read_sealed, remove, sealed_folders, settled, write_sealed
 from jax_ac.types import Metrics, TrainState
 
 SCHEMA = 1
@@ -189,21 +189,36 @@ def discard(path: Path) -> None:
             folder.rmdir()
 
 
-def save(path: Path, ended: Records | None, unfinished: Records | None) -> None:
+def save(
+    path: Path,
+    ended: Records | None,
+    unfinished: Records | None,
+    process: tuple[int, int] = ALONE,
+    replaced: Sequence[Path] | None = None,
+) -> list[Path]:
     """Adds lanes that have ended, and puts the unfinished in the place of those of the last checkpoint.
 
-    Raises OSError if that cannot be written; what was there before is then still there.
+    Args:
+      path: the run folder.
+      ended, unfinished: the lanes.
+      process: which of how many that write there.
+      replaced: the last checkpoint; whatever there is where None.
+
+    Returns the new checkpoint, if there is one. Raises OSError if that cannot be written; what was there before is then
+    still there.
     """
     for name in (LANES, CHECKPOINT):
         (path / name).mkdir(exist_ok=True)
     apart = remote.is_remote(path)
     if ended is not None:
-        write_sealed(next_folder(path / LANES, apart=apart), ended)
-    before = sealed_folders(path / CHECKPOINT)
-    if unfinished is not None:
-        write_sealed(next_folder(path / CHECKPOINT, apart=apart), unfinished)
+        write_sealed(next_folder(path / LANES, apart=apart, process=process), ended)
+    before = sealed_folders(path / CHECKPOINT) if replaced is None else replaced
+    written = [] if unfinished is None else [next_folder(path / CHECKPOINT, apart=apart, process=process)]
+    for folder in written:
+        write_sealed(folder, unfinished)
     for folder in before:
         remove(folder)
+    return written
 
 
 def read_records(path: Path, like: Records) -> list[Records]:
@@ -221,5 +236,5 @@ def read_records(path: Path, like: Records) -> list[Records]:
 
 
 def parts(path: Path) -> AbstractContextManager[list[Path]]:
-    """The sealed folders that count, to be read: the last checkpoint, and all lanes that have ended; see `store.settled`."""
+    """The sealed folders that count, to be read: checkpoints, and all lanes that have ended; see `store.settled`."""
     return settled(path / CHECKPOINT, path / LANES)

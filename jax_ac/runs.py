@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from jax_ac import dataset, interruption, memory, remote, restoring, run_folder
+from jax_ac import dataset, hosts, interruption, memory, remote, restoring, run_folder, shared_runs
 from jax_ac.clusters import RayCluster, cluster_of, connected
 from jax_ac.crews import LocalCrew
 from jax_ac.loop import Loop
@@ -15,6 +15,7 @@ from jax_ac.ray_crew import RayCrew
 from jax_ac.results import Result
 from jax_ac.saving import Saver
 from jax_ac.schedule import Schedule
+from jax_ac.shared_runs import Line, Share
 from jax_ac.trackers import Tracker
 from jax_ac.tracking import Feed
 
@@ -61,6 +62,9 @@ def run(
     numbers are those of `train_many` at the same tile width, bit for bit on CPU. Ctrl-C ends the run after the compiled
     calls that are at work, in about a second; nothing is lost.
 
+    In several processes, after `jax.distributed.initialize`, all call it alike, share the work, and get the whole result;
+    the first of them reports, and each has its trackers told of its own lanes.
+
     Args:
       algorithm: from a preset or `actor_critic`.
       seeds: a number of seeds, or the seeds themselves.
@@ -85,7 +89,7 @@ def run(
     Raises:
       ValueError, TypeError: as `train_many`; if the results would not fit in memory; if `out` is not empty or cannot be
         written to.
-      OSError: if the run cannot be saved any more; what was saved before is whole.
+      OSError: if the run cannot be saved any more, or another process is gone (`hosts.Gone`); what was saved is whole.
     """
     host = Host(progress, trackers, save_seconds, cluster_of(executor))
     limits = Limits(max_updates, total_steps, until_solved, segment_updates, tile_width, eval_every, eval_episodes)
@@ -135,19 +139,47 @@ def resume(
 
 def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
     """Trains what is left of a run, and saves it where there is a folder. Raises OSError as `run`."""
+    if others := hosts.here():
+        if host.cluster:
+            raise ValueError("executor='ray' is for one process, which finds the workers itself.")
+        return shared_runs.execute(plan, others, lambda own, share: _train_share(own, host, share), _publish)
     if plan.folder is None:
         return _train(plan, host)
     with run_folder.locked(plan.folder):
         if run_folder.read_config(plan.folder) != plan.config:
             raise run_folder.InUse(f"another process has changed {plan.folder} meanwhile; resume it again.")
         result = _train(plan, host)
-        path = plan.folder / run_folder.RESULTS
-        try:
-            dataset.write(result.data, path)
-            remote.push(plan.folder, all_files=True)
-        except OSError as error:
-            raise OSError(f"{path} cannot be written ({error.strerror or error}); the lanes are saved.") from error
+        _publish(result)
     return result
+
+
+def _publish(result: Result) -> None:
+    """Writes the labelled results."""
+    folder = result.folder or Path()
+    try:
+        dataset.write(result.data, folder / run_folder.RESULTS)
+        remote.push(folder, all_files=True)
+    except OSError as error:
+        path = folder / run_folder.RESULTS
+        raise OSError(f"{path} cannot be written ({error.strerror or error}); the lanes are saved.") from error
+
+
+def _train_share(plan: Plan, host: Host, share: Share) -> Line:
+    """What one of several processes does."""
+    tiles, lanes, config, folder, records, spent = plan
+    ends, processes = restoring.ends_of(config), share.hosts
+    progress = host.progress if processes.index == 0 else False
+    with LocalCrew(tiles, config, ends) as crew:
+        schedule = Schedule(lanes, (len(crew), tiles.width), ends, restoring.shapes_of(tiles.algorithm, config))
+        restoring.restore(schedule, records)
+        schedule.share(share.draw)
+        saver = Saver(folder or Path(), schedule, host.save_seconds, spent, share.process)
+        loop = Loop(crew, schedule, saver, host.save_seconds)
+        headline = _headline(plan, f"{crew.where} of each of {processes.count} processes")
+        with Feed(host.trackers, lanes, config) as feed, show(progress, headline) as shown:
+            line = Line(processes, schedule, shown)
+            loop.run(feed, line, processes.stop)
+    return line
 
 
 def _train(plan: Plan, host: Host) -> Result:

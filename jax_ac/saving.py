@@ -12,6 +12,7 @@ from jax_ac.marks import marks_of
 from jax_ac.run_folder import Records
 from jax_ac.schedule import Schedule
 from jax_ac.spending import Spent
+from jax_ac.store import ALONE
 from jax_ac.types import PyTree
 
 SHARE = 0.1
@@ -25,12 +26,15 @@ class Saver:
     its next border, and it is written when all have: lanes do not depend on each other.
     """
 
-    def __init__(self, path: Path, schedule: Schedule, seconds: float, spent: Sequence[Spent] = ()):
+    def __init__(
+        self, path: Path, schedule: Schedule, seconds: float, spent: Sequence[Spent] = (), process: tuple[int, int] = ALONE
+    ):
         """`seconds` lie between two checkpoints, more where they take long (`SHARE`), unless it is 0.
 
-        `spent`: what the run had cost before.
+        `spent`: what the run had cost before; `process`: which of how many write.
         """
-        self.path, self.schedule, self.seconds, self._spent = path, schedule, seconds, spent
+        self.path, self.schedule, self.seconds, self._spent, self._process = path, schedule, seconds, spent, process
+        self._checkpoint: list[Path] | None = None if process == ALONE else []  # of this process; None: whatever is there
         self._next = time.monotonic() + seconds
         self._missing: set[int] | None = None  # tiles that have not handed over their lanes; None: no checkpoint is due
         self._saved = schedule.done.copy()
@@ -60,10 +64,15 @@ class Saver:
         start = time.monotonic()
         ended = self.schedule.done & ~self._saved
         kept = marks_of(self.schedule.states).num_updates > 0
-        unfinished = self.schedule.begun & ~self.schedule.done & kept
+        unfinished = self.schedule.own & self.schedule.begun & ~self.schedule.done & kept
         try:
-            run_folder.save(self.path, self._records(ended), self._records(unfinished))
-            spending.write(self.path, [*self._spent, spent])
+            records = self._records(ended), self._records(unfinished)
+            written = run_folder.save(self.path, *records, self._process, self._checkpoint)
+            if self._process == ALONE:
+                spending.write(self.path, [*self._spent, spent])
+            else:
+                self._checkpoint = written
+                spending.write_share(self.path, self._process[0], spent)
             remote.push(self.path)
         except OSError as error:
             raise OSError(

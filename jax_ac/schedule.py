@@ -1,6 +1,7 @@
 """The schedule of a run: which lane is at which place of the tiles, and the record of what each lane has done."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -65,6 +66,7 @@ class Schedule:
       marks: leaves ``[L]``.
       metrics: leaves ``[L, max_updates]``; blank where a lane has not been.
       states: leaves ``[L, ...]``: of lanes that are done the final state, of others the one last kept (`keep`).
+      own: bool ``[L]``; all, but where lanes are shared with other processes (`share`).
       repeated: updates that were recorded, and have to be done again since a tile was lost.
       losses: int ``[L]``, how often a lane was lost with its worker without having come further than before.
     """
@@ -83,7 +85,10 @@ class Schedule:
         self.repeated = 0
         self.losses, self._furthest = np.zeros(num_lanes, np.int32), np.zeros(num_lanes, np.int32)
         self._suspect = np.zeros(num_lanes, bool)
-        self._waiting = deque(range(num_lanes))
+        self.own = np.ones(num_lanes, bool)
+        self._waiting: deque[int] = deque(range(num_lanes))
+        self._listed: list[int] = []
+        self._draw: Callable[[], int] | None = None
         self._fresh = np.zeros(tiles, bool)
 
     def restore(self, lanes: np.ndarray, states: TrainState, metrics: Metrics) -> None:
@@ -101,6 +106,16 @@ class Schedule:
         self._finish(lanes)
         self._waiting = deque(sorted(np.flatnonzero(~self.done).tolist(), key=lambda lane: not self.begun[lane]))
 
+    def share(self, draw: Callable[[], int]) -> None:
+        """Has only some of the waiting lanes: those whose places in the line it draws, one at a time, up to its end."""
+        self._listed, self._waiting, self._draw = list(self._waiting), deque(), draw
+        self.own[:] = False
+
+    @property
+    def over(self) -> bool:
+        """Whether no lane is at work or waits."""
+        return self._draw is None and not self._waiting and bool((self.lane_at < 0).all())
+
     def refill(self, tile: int) -> tuple[np.ndarray, np.ndarray]:
         """Gives idle places of a tile to waiting lanes.
 
@@ -109,7 +124,7 @@ class Schedule:
         self._fresh[tile] = False
         restored = []
         for place in np.flatnonzero(self.lane_at[tile] < 0):
-            if not self._waiting or not self._may_join(self._waiting[0], tile):
+            if not self._draw_lane() or not self._may_join(self._waiting[0], tile):
                 break
             lane = self._waiting.popleft()
             self.lane_at[tile, place] = lane
@@ -195,6 +210,17 @@ class Schedule:
         self.lane_at[tile] = -1
         self._waiting.extendleft(lanes[::-1].tolist())
         return lanes
+
+    def _draw_lane(self) -> bool:
+        """Whether a lane waits, or could be drawn."""
+        if not self._waiting and self._draw is not None:
+            ticket = self._draw()
+            if ticket >= len(self._listed):
+                self._draw = None
+            else:
+                self._waiting.append(self._listed[ticket])
+                self.own[self._listed[ticket]] = True
+        return bool(self._waiting)
 
     def _may_join(self, lane: int, tile: int) -> bool:
         """Whether a lane may go where others are, if there are any."""

@@ -1,4 +1,7 @@
-"""Spending: what a run cost, kept in its folder as ``spent.json``: one entry for each time that it was begun or resumed."""
+"""Spending: what a run cost, kept in its folder as ``spent.json``: one entry for each time that it was begun or resumed.
+
+Where several processes work on it (`hosts`), each has a file of its own meanwhile, ``spent-<process>.json``.
+"""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jax_ac import files
 
-FILE = "spent.json"
+FILE, SHARES = "spent.json", "spent-*.json"
 
 
 class Spent(NamedTuple):
@@ -54,19 +57,48 @@ def total(parts: Sequence[Spent]) -> Spent:
     )
 
 
+def together(shares: Sequence[Spent]) -> Spent:
+    """What several processes did at the same time, as one part."""
+    return total(shares)._replace(
+        compile_seconds=max((share.compile_seconds for share in shares), default=0.0),
+        run_seconds=max((share.run_seconds for share in shares), default=0.0),
+        num_devices=sum(share.num_devices for share in shares),
+    )
+
+
 def write(folder: Path, parts: Sequence[Spent]) -> None:
-    """Writes the parts, whole or not at all. Raises OSError if that fails."""
+    """Writes the parts, whole or not at all; shares of processes are then among them. Raises OSError if that fails."""
+    _write(folder / FILE, parts)
+    for path in folder.glob(SHARES):
+        path.unlink()
+
+
+def write_share(folder: Path, process: int, share: Spent) -> None:
+    """Writes what one of several processes did, as `write`."""
+    _write(folder / SHARES.replace("*", str(process)), [share])
+
+
+def _write(path: Path, parts: Sequence[Spent]) -> None:
     text = json.dumps([part._asdict() for part in parts], indent=1, allow_nan=False)
-    files.write_whole(folder / FILE, lambda temporary: temporary.write_text(text))
+    files.write_whole(path, lambda temporary: temporary.write_text(text))
 
 
 def read(folder: Path) -> list[Spent]:
     """The parts that are known of, in their order; none where the run has not saved anything yet.
 
     Raises:
-      ValueError: if the file is not what a run writes.
+      ValueError: if a file is not what a run writes.
     """
-    path = folder / FILE
+    left = read_shares(folder)
+    return [*_read(folder / FILE), *([together(left)] if left else [])]
+
+
+def read_shares(folder: Path) -> list[Spent]:
+    """What several processes have done so far, or had when they were cut off. Raises ValueError as `read`."""
+    return [share for path in sorted(folder.glob(SHARES)) for share in _read(path)]
+
+
+def _read(path: Path) -> list[Spent]:
     try:
         said = json.loads(path.read_text())
     except FileNotFoundError:

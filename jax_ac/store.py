@@ -1,7 +1,7 @@
 """Stores: trees of arrays on disk, each in a sealed folder: written whole or not at all, and never read when damaged.
 
-A sealed folder holds the leaves (orbax), their names, and the SHA-256 digest of every file. It is written beside its place
-and moved there in one step.
+A sealed folder holds the leaves (orbax, or NumPy), their names, and the SHA-256 digest of every file. It is written beside
+its place and moved there in one step.
 """
 
 import contextlib
@@ -23,12 +23,15 @@ import numpy as np
 from jax_ac import files
 from jax_ac.types import PyTree
 
-DIGESTS, MANIFEST, LEAVES = "digests.json", "manifest.json", "leaves"
+DIGESTS, MANIFEST, LEAVES, TOGETHER = "digests.json", "manifest.json", "leaves", "leaves.npz"
 PARTIAL = ".partial"
 """How the names of folders end that are still being written."""
 
 APART = 10**6
 """How many names there are to draw from (`next_folder`)."""
+
+ALONE = (0, 1)
+"""The process that is the only one."""
 
 ROOM = 2**18
 """Bytes that a sealed folder takes beside its arrays, at most."""
@@ -50,8 +53,7 @@ def write_sealed(folder: Path, tree: PyTree) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         _check_room(temporary, sum(leaf.nbytes for leaf in leaves.values()))
-        with _checkpointer() as checkpointer:  # orbax refuses arrays without elements
-            checkpointer.save(temporary / LEAVES, {str(i): leaf for i, leaf in enumerate(leaves.values()) if leaf.size})
+        _write_leaves(temporary, {str(i): leaf for i, leaf in enumerate(leaves.values()) if leaf.size})
         (temporary / MANIFEST).write_text(json.dumps(_manifest(leaves)))
         (temporary / DIGESTS).write_text(json.dumps(_digests(temporary)))
         for path in (*temporary.rglob("*"), temporary):
@@ -92,9 +94,25 @@ def read_leaves(folder: Path) -> dict[str, np.ndarray]:
     return dict(zip((name for name, *_ in written), _arrays(folder, written), strict=True))
 
 
-def _arrays(folder: Path, written: list[list]) -> list[np.ndarray]:
+def _write_leaves(folder: Path, leaves: dict[str, np.ndarray]) -> None:
+    """Arrays with elements, which orbax would refuse without; where there are several processes NumPy writes them, since
+    orbax takes it that all of them write one checkpoint together."""
+    if jax.process_count() > 1:
+        bare: dict[str, Any] = {name: np.frombuffer(leaf.tobytes(), np.uint8) for name, leaf in leaves.items()}
+        np.savez(folder / TOGETHER, **bare)
+        return
     with _checkpointer() as checkpointer:
-        saved = checkpointer.restore(folder.absolute() / LEAVES)
+        checkpointer.save(folder / LEAVES, leaves)
+
+
+def _arrays(folder: Path, written: list[list]) -> list[np.ndarray]:
+    if (folder / TOGETHER).exists():
+        with np.load(folder / TOGETHER) as bare:
+            kinds = {str(i): (kind, shape) for i, (_, shape, kind) in enumerate(written)}
+            saved: Any = {name: np.frombuffer(bare[name], kinds[name][0]).reshape(kinds[name][1]) for name in bare}
+    else:
+        with _checkpointer() as checkpointer:
+            saved = checkpointer.restore(folder.absolute() / LEAVES)
     return [
         np.asarray(saved[str(i)]) if str(i) in saved else np.zeros(shape, kind) for i, (_, shape, kind) in enumerate(written)
     ]
@@ -108,8 +126,13 @@ def _check_room(folder: Path, size: int) -> None:
 
 def _checkpointer() -> Any:
     import orbax.checkpoint as ocp
+    from orbax.checkpoint.options import MultiprocessingOptions
 
-    return ocp.Checkpointer(ocp.StandardCheckpointHandler())
+    own: dict[str, Any] = {}
+    if jax.process_count() > 1:  # it reads by itself
+        index = jax.process_index()
+        own = {"multiprocessing_options": MultiprocessingOptions(primary_host=index, active_processes={index})}
+    return ocp.Checkpointer(ocp.StandardCheckpointHandler(**own), **own)
 
 
 def _manifest(leaves: Mapping[str, Any]) -> list[list]:
@@ -142,9 +165,9 @@ def sealed_folders(parent: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def settled(replaced: Path, added: Path) -> Iterator[list[Path]]:
-    """The last sealed folder in `replaced` and all those in `added`, to be read while another process may write there.
+    """The sealed folders in `replaced` and those in `added`, to be read while other processes may write there.
 
-    Of the first it is a copy, as it may be replaced at any time. A ValueError within names the original.
+    Of the first they are copies, as they may be replaced at any time. A ValueError within names the original.
     """
     with tempfile.TemporaryDirectory() as aside:
         try:
@@ -156,26 +179,29 @@ def settled(replaced: Path, added: Path) -> Iterator[list[Path]]:
 def _kept(replaced: Path, added: Path, aside: Path) -> list[Path]:
     """What is replaced is looked for first: what moves from there to `added` meanwhile is in one of them."""
     while True:
-        last = sealed_folders(replaced)[-1:]
+        found = sealed_folders(replaced)
         try:
-            return [*(shutil.copytree(folder, aside / folder.name) for folder in last), *sealed_folders(added)]
+            return [*(shutil.copytree(folder, aside / folder.name) for folder in found), *sealed_folders(added)]
         except OSError:
-            if all(folder.exists() for folder in last):
+            if all(folder.exists() for folder in found):
                 raise
+            for folder in found:
+                shutil.rmtree(aside / folder.name, ignore_errors=True)
 
 
-def next_folder(parent: Path, *, apart: bool = False) -> Path:
+def next_folder(parent: Path, *, apart: bool = False, process: tuple[int, int] = ALONE) -> Path:
     """Where the next sealed folder goes.
 
     Args:
       parent: holds those of before.
       apart: by a name that no other process would choose at the same time: its last six digits are drawn.
+      process: which of how many that write there at the same time; of every so many numbers one is its own.
     """
     folders = sealed_folders(parent)
-    number = int(folders[-1].name) + 1 if folders else 0
+    number, (index, count) = int(folders[-1].name) + 1 if folders else 0, process
     if apart:
         number = (number // APART + 1) * APART + secrets.randbelow(APART)
-    return parent / f"{number:06d}"
+    return parent / f"{number + (index - number) % count:06d}"
 
 
 def _digests(folder: Path) -> dict[str, str]:

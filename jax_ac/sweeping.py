@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jax_ac import files, remote, tuning
+from jax_ac import files, hosts, remote, tuning
 from jax_ac.commands import Plan, Sweep, checking
-from jax_ac.trainer import INTERRUPTED, assemble, find_env, host_of, is_tuned, limits_of, say, updates_of
+from jax_ac.trainer import INTERRUPTED, assemble, claim, find_env, host_of, is_tuned, limits_of, say, updates_of
 
 if TYPE_CHECKING:
     from jax_ac.plans import Plan as RunPlan
@@ -33,12 +33,12 @@ def sweep(command: Sweep, plan: Plan) -> int:
         programs = _programs(command, plan)
         from jax_ac import run_folder
 
-        out = out or files.first_free(Path("runs") / f"{env.name}-{command.algorithm}-sweep")
-        made = run_folder.claim(out)
+        out, made = claim(out, Path("runs") / f"{env.name}-{command.algorithm}-sweep")
     try:
         return _sweep(command, plan, programs, out)
     except KeyboardInterrupt:
-        run_folder.discard(out)
+        if hosts.leads():
+            run_folder.discard(out)
         raise
     finally:
         files.release_folder(made)
@@ -114,6 +114,8 @@ def finish_sweep(results: Iterable["Result"], out: Path, title: str) -> int:
         interrupted = result.interrupted
         if interrupted:
             break
+    if not hosts.leads():
+        return INTERRUPTED if interrupted else 0
     study = studies.of(runs, out.name)
     summaries.write_sweep(study, out / "sweep.csv")
     picture = summaries.draw_sweep(study, out / "sweep.png", title)

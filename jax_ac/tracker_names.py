@@ -13,8 +13,10 @@ PACKAGES = {"jsonl": None, "csv": None, "tensorboard": "tensorboardX", "wandb": 
 """What each tracker needs, if anything."""
 
 
-def check(names: tuple[str, ...]) -> None:
-    """Raises ValueError unless there are such trackers, each given once, and what they need is installed."""
+def check(names: tuple[str, ...], *, alone: bool = True) -> None:
+    """Raises ValueError unless there are such trackers, each given once, what they need is installed, and one writes."""
+    if names and not alone:
+        raise ValueError("--tracker is not for --distributed: each process would write of its own lanes alone.")
     for name in names:
         if name not in PACKAGES:
             raise ValueError(unknown_name("tracker", name, PACKAGES))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jax_ac import files, remote, tracker_names, tuning
+from jax_ac import files, hosts, joining, remote, tracker_names, tuning
 from jax_ac.commands import Common, Train, checking, env_params
 from jax_ac.folder_commands import Resume
 
@@ -32,12 +32,12 @@ def train(command: Train, setting: tuning.Setting) -> int:
         algorithm = assemble(command, env, setting, **arguments)
         updates = updates_of(command, algorithm)
         check_memory(algorithm, command.seeds, updates)
-        out = out or files.first_free(Path("runs") / f"{env.name}-{command.algorithm}")
-        made = run_folder.claim(out)
+        out, made = claim(out, Path("runs") / f"{env.name}-{command.algorithm}")
     try:
         return _train(command, algorithm, updates, until_solved, out)
     except KeyboardInterrupt:
-        run_folder.discard(out)
+        if hosts.leads():
+            run_folder.discard(out)
         raise
     finally:
         files.release_folder(made)
@@ -55,6 +55,21 @@ def _train(command: Train, algorithm: "Algorithm", updates: int, until_solved: b
     return finish(execute(plan, host), title)
 
 
+def claim(out: Path | None, default: Path) -> tuple[Path, list[Path]]:
+    """The folder to write to, made, and what to release in the end (`files`). Of several processes the first makes it."""
+    from jax_ac import run_folder
+
+    made: list[Path] = []
+
+    def choose() -> str:
+        chosen = out or files.first_free(default)
+        made.extend(run_folder.claim(chosen))
+        return str(chosen)
+
+    others = hosts.here()
+    return Path(others.lead(choose) if others else choose()), made
+
+
 def host_of(command: Common | Resume, folder: Path) -> "Host":
     """How the host goes about a run in a folder. Raises ValueError if there is no such cluster as the command names."""
     from jax_ac.clusters import RayCluster, connect
@@ -67,10 +82,11 @@ def host_of(command: Common | Resume, folder: Path) -> "Host":
 
 
 def say(text: str) -> None:
-    """A line for the user."""
+    """A line for the user, whom one of several processes tells."""
     from rich.console import Console
 
-    Console().print(remote.shown(text), highlight=False, soft_wrap=True)
+    if hosts.leads():
+        Console().print(remote.shown(text), highlight=False, soft_wrap=True)
 
 
 def finish(result: "Result", title: str) -> int:
@@ -79,6 +95,8 @@ def finish(result: "Result", title: str) -> int:
 
     from jax_ac import summaries
 
+    if not hosts.leads():
+        return INTERRUPTED if result.interrupted else 0
     out = result.folder or Path()
     summaries.write_lanes(result, out / "lanes.csv")
     picture = summaries.draw(result, out / "learning_curves.png")
@@ -95,13 +113,18 @@ def finish(result: "Result", title: str) -> int:
     return INTERRUPTED if result.interrupted else 0
 
 
-def use_devices() -> None:
-    """Makes JAX find its devices, every core among them, and keep what it compiles. Raises ValueError if there are none."""
+def use_devices(distributed: bool = False) -> None:
+    """Makes JAX find its devices, every core among them, and keep what it compiles; and the processes of its job.
+
+    Raises ValueError if there are none.
+    """
     from jax_ac import program_cache
     from jax_ac.devices import use_all_cores
 
     use_all_cores()
     program_cache.use()
+    if distributed:
+        joining.join()
     import jax
 
     try:
@@ -113,7 +136,7 @@ def use_devices() -> None:
 
 def find_env(command: Common, static: dict[str, Any] | None = None) -> "Env":
     """The environment, after JAX has found its devices, with the numbers of the command and others."""
-    use_devices()
+    use_devices(command.distributed)
     from jax_ac.envs import make_env
 
     return make_env(command.env, **{**env_params(command), **(static or {})})

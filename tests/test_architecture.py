@@ -7,6 +7,8 @@ import pytest
 
 FLOORS = [
     {
+        "aborts",
+        "asking",
         "batching",
         "circumstances",
         "colors",
@@ -15,6 +17,7 @@ FLOORS = [
         "errors",
         "files",
         "interruption",
+        "joining",
         "lines",
         "moments",
         "object_store",
@@ -27,6 +30,7 @@ FLOORS = [
         "canvas",
         "checks",
         "curves",
+        "hosts",
         "hyperparams",
         "intervals",
         "lease",
@@ -86,7 +90,7 @@ FLOORS = [
     {"crews", "plans", "readings", "rendering", "tracker_names"},
     {"agent", "commands", "loop", "studies"},
     {"agent_plots", "bench_command", "charts", "findings", "provenance", "remote_workers", "results"},
-    {"contrasts", "films", "learning_charts", "plots", "ray_crew", "rosters"},
+    {"contrasts", "films", "learning_charts", "plots", "ray_crew", "rosters", "shared_runs"},
     {"runs", "sections", "summaries"},
     {"report", "trainer"},
     {"benching", "filming", "sweeping", "watching"},

@@ -33,7 +33,7 @@ OPTIONS = (
 
 
 def train(out, **environment):
-    """Seeds for two devices, two updates, in a process of its own with no settings of the tests; counts, and what was said."""
+    """Seeds for two devices, two updates, in a process with no settings of the tests; counts, and what was said."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XDG_", "NPROC"))}
     environment = {name: str(value) for name, value in ({"HOME": out.parent / "nobody"} | environment).items()}
     command = [sys.executable, "-c", COUNTED, "train", "--seeds", "17", "--max-updates", "2", "--out", str(out)]

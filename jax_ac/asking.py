@@ -1,0 +1,31 @@
+"""Asking: calls that may wait for ever, such as those to another machine that is gone, and that one can give up."""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+LOOK_SECONDS = 0.1
+"""Between two looks at whether it is given up."""
+
+
+class GivenUp(Exception):
+    """There is no answer."""
+
+
+def ask(question: Callable[..., Any], *arguments: Any, give_up: Callable[[], bool]) -> Any:
+    """What `question` returns or raises, in a thread of its own. Raises `GivenUp` if `give_up` says so before."""
+    answer: Future = Future()
+
+    def call() -> None:
+        try:
+            answer.set_result(question(*arguments))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    while not give_up():
+        with contextlib.suppress(TimeoutError):
+            return answer.result(LOOK_SECONDS)
+    raise GivenUp
