@@ -1,9 +1,8 @@
 """Asking: calls that may wait for ever, such as those to another machine that is gone, and that one can give up."""
 
-import contextlib
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any
 
 LOOK_SECONDS = 0.1
@@ -26,6 +25,6 @@ def ask(question: Callable[..., Any], *arguments: Any, give_up: Callable[[], boo
 
     threading.Thread(target=call, daemon=True).start()
     while not give_up():
-        with contextlib.suppress(TimeoutError):
-            return answer.result(LOOK_SECONDS)
+        if wait([answer], LOOK_SECONDS).done:
+            return answer.result()
     raise GivenUp

@@ -46,6 +46,27 @@ def cluster_of(executor: Any) -> RayCluster | None:
     return cluster
 
 
+def kind_of_device() -> str:
+    """``"GPU"`` where the cluster that this process is connected to has one, or else ``"CPU"``: what workers are to own."""
+    import ray
+
+    return "GPU" if ray.cluster_resources().get("GPU") else "CPU"
+
+
+def num_workers(cluster: RayCluster) -> int:
+    """How many workers there are to be: as many as are asked for, or else as the cluster has devices now.
+
+    Raises:
+      ValueError: if none are asked for, and it has none.
+    """
+    import ray
+
+    found = cluster.workers or int(ray.cluster_resources().get(kind_of_device(), 0))
+    if not found:
+        raise ValueError("the Ray cluster has no CPU and no GPU now; say with workers how many to wait for.")
+    return found
+
+
 @contextlib.contextmanager
 def connected(cluster: RayCluster | None) -> Iterator[None]:
     """Within it this process is connected to the cluster, if there is to be one. Raises ValueError as `connect`."""
@@ -105,9 +126,14 @@ def _on_loopback() -> Iterator[None]:
 
     It takes no address for that: ``_node_ip_address="127.0.0.1"`` is replaced by one that others reach, on all interfaces.
     """
-    from ray._private import ray_constants
+    try:
+        from ray._private import ray_constants
 
-    name, before = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants.ENABLE_RAY_CLUSTER
+        name, before = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants.ENABLE_RAY_CLUSTER
+    except (ImportError, AttributeError):
+        raise ValueError(
+            "this version of Ray cannot be kept to the loopback interface: start a cluster, and name it."
+        ) from None
     said = os.environ.get(name)
     ray_constants.ENABLE_RAY_CLUSTER, os.environ[name] = False, "0"
     try:

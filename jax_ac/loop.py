@@ -1,6 +1,7 @@
 """The loop of a run over its calls: workers are given lanes, and what they did is kept, reported and saved."""
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -153,7 +154,8 @@ class Loop:
         """
         lanes = self.schedule.release(tile, alone=isinstance(error, Failed))
         if isinstance(error, Failed) and not len(lanes):
-            raise CannotTrain(f"a worker cannot begin: {error}") from error
+            self._leave_out(tile, error)
+            return
         if len(lanes) == 1 and (isinstance(error, Failed) or self.schedule.losses[lanes[0]] > MOST_LOSSES):
             lane, of = lanes[0], self.schedule.lanes
             raise CannotTrain(f"seed {of.seed[lane]}, setting {of.setting[lane]} cannot be trained: {error}") from error
@@ -164,7 +166,18 @@ class Loop:
             for idle in sorted(self._idle):
                 self._begin(idle)
 
+    def _leave_out(self, tile: int, error: Failed) -> None:
+        """Goes on without a worker that cannot begin, where others could. Raises CannotTrain if none has."""
+        at_work = {other for future, (other, order) in self._running.items() if order or _went_well(future)}
+        if not self._idle | at_work:
+            raise CannotTrain(f"a worker cannot begin: {error}") from error
+        print(f"jax-ac: a worker is left out, as it cannot begin: {error}", file=sys.stderr)
+
     def _progress(self) -> Progress:
         schedule = self.schedule
         limit = schedule.ends.max_updates
         return Progress(schedule.marks, schedule.done, schedule.begun, limit, self._seconds, *self._before)
+
+
+def _went_well(future: Future) -> bool:
+    return future.done() and future.exception() is None

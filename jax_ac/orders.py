@@ -49,5 +49,9 @@ class Lost(Exception):
     """A worker is gone, and with it what it had not reported. It may come back."""
 
 
+class NotReady(Exception):
+    """A worker was begun anew, and has to be asked whether it is ready before it is given an order."""
+
+
 class Failed(Lost):
     """A worker could not do what it was told, and has lost the states of its lanes; the message is its error in one line."""

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from jax_ac import hosts, remote, restoring, run_folder, spending
 from jax_ac.budget import choose_updates
 from jax_ac.checks import check_positive
@@ -36,6 +38,8 @@ class Limits(NamedTuple):
     tile_width: int | None = None
     eval_every: int | None = None
     eval_episodes: int = EVAL_EPISODES
+    num_devices: int | None = None
+    """On which the lanes will be, where they are not those of this process."""
 
 
 class Plan(NamedTuple):
@@ -72,6 +76,8 @@ def take_up(
     devices: Any = None,
 ) -> Plan:
     """What `resume` trains, checked; what it adds is written into ``run.json``. Raises as `resume`."""
+    if hosts.here():
+        _check_shared(remote.at(path))
     path = remote.fetched(path)
     config = run_folder.read_config(path)
     algorithm = restoring.algorithm_of(path, config, algorithm)
@@ -107,7 +113,9 @@ def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits,
     check_devices(devices)
     lanes = lay_out(seeds, or_defaults(hyperparams, algorithm.hyperparams))
     check_memory(algorithm, len(lanes.seed), max_updates, scored=limits.eval_every is not None)
-    tiles = make_tiles(algorithm, len(lanes.seed), segment_updates, width=limits.tile_width, devices=devices)
+    others, width = hosts.here(), limits.tile_width
+    num_devices = others.count * len(devices or jax.local_devices()) if others else limits.num_devices
+    tiles = make_tiles(algorithm, len(lanes.seed), segment_updates, width=width, devices=devices, num_devices=num_devices)
     env = algorithm.env(algorithm.hyperparams) if algorithm.env else None
     config = Config(
         recipe=algorithm.recipe,
@@ -133,10 +141,14 @@ def _with_records(plan: Plan) -> Plan:
     return plan._replace(records=records, spent=spending.read(path))
 
 
-def _agreed(others: Hosts, folder: Path, config: Config) -> Config:
-    """That of process 0, which makes the folder. Raises ValueError if this process was asked for another run."""
+def _check_shared(folder: Path) -> None:
     if remote.is_remote(folder):
         raise ValueError("several processes need a folder on a file system that all of them share, not a URL.")
+
+
+def _agreed(others: Hosts, folder: Path, config: Config) -> Config:
+    """That of process 0, which makes the folder. Raises ValueError if this process was asked for another run."""
+    _check_shared(folder)
     others.lead(lambda: run_folder.create(folder, config))
     leading = run_folder.read_config(folder)
     pairs = zip(Config._fields, config, leading, strict=True)

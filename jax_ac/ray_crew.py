@@ -13,12 +13,15 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from jax_ac.clusters import RayCluster, first_line
+from jax_ac.clusters import RayCluster, first_line, kind_of_device
 from jax_ac.errors import CannotTrain
-from jax_ac.orders import Failed, Lost, Order, Report
+from jax_ac.orders import Failed, Lost, NotReady, Order, Report
 from jax_ac.plans import Plan
 from jax_ac.remote_workers import RemoteWorker, job_of
 from jax_ac.types import TrainState
+
+MOST_LOSSES = 3
+"""So often each worker may be lost before one has begun."""
 
 LOOK_SECONDS = 2.0
 """Between two looks at what the cluster has: workers are added where nodes have joined."""
@@ -32,15 +35,15 @@ class RayCrew:
 
     look_seconds = LOOK_SECONDS
 
-    def __init__(self, plan: Plan, cluster: RayCluster):
-        self.cluster, self._needed = cluster, math.ceil(len(plan.lanes.seed) / plan.tiles.width)
-        self._plan = plan
+    def __init__(self, plan: Plan, cluster: RayCluster, num_lanes: int):
+        """`num_lanes`: those that are still to be trained."""
+        self.cluster, self._needed = cluster, math.ceil(num_lanes / plan.tiles.width)
+        self._plan, self._kind = plan, kind_of_device()
         self._actors: list[Any] = []
         self._processors: set[str] = set()
         self._looked = -LOOK_SECONDS
 
     def __enter__(self) -> "RayCrew":
-        import ray
         from jax import config
 
         start = time.perf_counter()
@@ -49,14 +52,29 @@ class RayCrew:
             caching = bool(config.values["jax_compilation_cache_dir"])
             self._job = job_of(self._plan.tiles.algorithm, self._plan.config, caching)
             self.look()
-            first = ray.wait([actor.ready.remote() for actor in self._actors])[0][0]
-            try:
-                _outcome(first).result()
-            except Lost as error:
-                raise CannotTrain(f"the workers cannot begin: {error}") from error
+            self._wait()
             self._undo = undo.pop_all()
         self.start_seconds = time.perf_counter() - start
         return self
+
+    def _wait(self) -> None:
+        """Until a worker can work; those that are lost meanwhile are asked again, some times."""
+        import ray
+
+        lost: Lost | None = None
+        asked = {actor.ready.remote(): actor for actor in self._actors}
+        for _ in range(MOST_LOSSES * len(asked) + 1):
+            (first, *_), _ = ray.wait(list(asked))
+            actor = asked.pop(first)
+            try:
+                _outcome(first).result()
+                return
+            except Failed as error:
+                raise CannotTrain(f"the workers cannot begin: {error}") from error
+            except Lost as error:
+                lost = error
+                asked[actor.ready.remote()] = actor
+        raise CannotTrain(f"the workers cannot begin: {lost}")
 
     def __exit__(self, *error: object) -> None:
         self._undo.close()
@@ -76,11 +94,8 @@ class RayCrew:
         if time.monotonic() < self._looked + LOOK_SECONDS:
             return
         self._looked = time.monotonic()
-        there = ray.cluster_resources()
-        self._kind = "GPU" if there.get("GPU") else "CPU"
-        wanted = min(self._needed, self.cluster.workers or int(there.get(self._kind, 0)))
-        if not wanted and not self._actors:
-            raise ValueError("the Ray cluster has no CPU and no GPU to work on.")
+        there = int(ray.cluster_resources().get(self._kind, 0))
+        wanted = min(self._needed, self.cluster.workers or max(there, 1))
         for _ in range(len(self._actors), wanted):
             self._actors.append(self._hired())
 
@@ -141,7 +156,8 @@ def _translated(error: BaseException) -> BaseException:
 
     if isinstance(error, exceptions.RayTaskError):
         cause = getattr(error, "cause", error)
-        return Failed(f"{type(cause).__name__}: {first_line(cause)}")
+        kind = Lost if isinstance(cause, NotReady) else Failed
+        return kind(f"{type(cause).__name__}: {first_line(cause)}")
     if isinstance(error, exceptions.RayActorError) and "creation task" in str(error):
         return Failed(f"a worker cannot be started: {str(error).strip().splitlines()[-1]}")
     if isinstance(error, exceptions.RayError):

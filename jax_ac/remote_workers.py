@@ -8,7 +8,7 @@ import jax
 
 from jax_ac import recipes, restoring
 from jax_ac.circumstances import circumstances
-from jax_ac.orders import Order, Report
+from jax_ac.orders import NotReady, Order, Report
 from jax_ac.run_folder import Config
 from jax_ac.tiles import make_tiles
 from jax_ac.types import TrainState
@@ -24,11 +24,13 @@ class Job(NamedTuple):
     Attributes:
       algorithm: where parts of it are the user's own; else None, and it is made by the recipe in `config`.
       config: of the run; its `tile_width` and `segment_updates` are those of the tile.
+      packages: the versions that the process of the run has.
       caching: whether compiled programs are kept on the worker's disk, in the user's folder there.
     """
 
     algorithm: Any
     config: Config
+    packages: dict[str, str | None]
     caching: bool
 
 
@@ -43,7 +45,7 @@ class RemoteWorker:
         """Compiles, where that has not been done. Returns the kind of processor.
 
         Raises:
-          ValueError: if this is not the program that the run was planned for, or its packages have other versions.
+          ValueError: if this is not the program of the run, or the packages have other versions than those of its process.
         """
         if self._worker is None:
             self._worker = self._hired()
@@ -53,7 +55,7 @@ class RemoteWorker:
         """A compiled call; hyperparameters come as a plain tuple. After an error the worker must be asked if it is ready."""
         worker, self._worker = self._worker, None
         if worker is None:
-            raise ValueError("the worker is not ready.")
+            raise NotReady("the worker was begun anew.")
         named = type(worker.tiles.algorithm.hyperparams)(*order.slots.hyperparams)
         order = order._replace(slots=order.slots._replace(hyperparams=named))
         report = jax.tree.map(jax.device_get, worker.advance(order))
@@ -63,12 +65,12 @@ class RemoteWorker:
     def states(self) -> TrainState:
         """Of all places, leaves ``[W, ...]``."""
         if self._worker is None:
-            raise ValueError("the worker is not ready.")
+            raise NotReady("the worker was begun anew.")
         return self._worker.states()
 
     def _hired(self) -> Worker:
         config = self.job.config
-        _check_packages(config)
+        _check_packages(self.job.packages)
         if self.job.caching:
             from jax_ac import program_cache
 
@@ -84,14 +86,14 @@ class RemoteWorker:
 def job_of(algorithm: Any, config: Config, caching: bool) -> Job:
     """What a remote worker is told; the algorithm itself only travels where it cannot be made by its recipe."""
     own = config.recipe is None or recipes.make(config.recipe) != algorithm
-    return Job(algorithm if own else None, config, caching)
+    return Job(algorithm if own else None, config, circumstances()["packages"], caching)
 
 
-def _check_packages(config: Config) -> None:
-    theirs, ours = config.made["packages"], circumstances()["packages"]
+def _check_packages(theirs: dict[str, str | None]) -> None:
+    ours = circumstances()["packages"]
     other = [f"{name} {ours.get(name)} and not {version}" for name, version in theirs.items() if ours.get(name) != version]
     if other:
-        raise ValueError(f"it has other packages than the run was planned with: {', '.join(other)}.")
+        raise ValueError(f"it has other packages than the process of the run: {', '.join(other)}.")
 
 
 def _processor() -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from jax_ac import dataset, hosts, interruption, memory, remote, restoring, run_folder, shared_runs
-from jax_ac.clusters import RayCluster, cluster_of, connected
+from jax_ac.clusters import RayCluster, cluster_of, connected, num_workers
 from jax_ac.crews import LocalCrew
 from jax_ac.loop import Loop
 from jax_ac.plans import EVAL_EPISODES, Limits, Plan, new_plan, prepare, take_up
@@ -94,6 +94,7 @@ def run(
     host = Host(progress, trackers, save_seconds, cluster_of(executor))
     limits = Limits(max_updates, total_steps, until_solved, segment_updates, tile_width, eval_every, eval_episodes)
     with interruption.remembered(), remote.told(), connected(host.cluster):
+        limits = limits._replace(num_devices=host.cluster and num_workers(host.cluster))
         if out is not None:
             return execute(prepare(out, algorithm, seeds, hyperparams, limits, devices), host)
         return execute(new_plan(algorithm, seeds, hyperparams, limits, devices), host)
@@ -185,9 +186,10 @@ def _train_share(plan: Plan, host: Host, share: Share) -> Line:
 def _train(plan: Plan, host: Host) -> Result:
     tiles, lanes, config, folder, records, spent = plan
     ends = restoring.ends_of(config)
-    with RayCrew(plan, host.cluster) if host.cluster else LocalCrew(tiles, config, ends) as crew:
-        schedule = Schedule(lanes, (len(crew), tiles.width), ends, restoring.shapes_of(tiles.algorithm, config))
-        restoring.restore(schedule, records)
+    schedule = Schedule(lanes, (0, tiles.width), ends, restoring.shapes_of(tiles.algorithm, config))
+    restoring.restore(schedule, records)
+    left = int((~schedule.done).sum())
+    with RayCrew(plan, host.cluster, left) if host.cluster and left else LocalCrew(tiles, config, ends) as crew:
         saver = Saver(folder, schedule, host.save_seconds, spent) if folder else None
         loop = Loop(crew, schedule, saver, host.save_seconds)
         with Feed(host.trackers, lanes, config) as feed, show(host.progress, _headline(plan, crew.where)) as line:

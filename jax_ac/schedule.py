@@ -174,6 +174,7 @@ class Schedule:
                 kept[lane, start : start + count] = new[place, :count]
         for kept, new in zip(self.marks, report.marks, strict=True):
             kept[lanes] = new[places]
+        self._suspect[lanes] &= self.marks.num_updates[lanes] <= self._furthest[lanes]
         self.keep(tile, report.places, report.states)
         self.lane_at[tile, places[self._finish(lanes)]] = -1
         return Done(lanes, before, steps_before)

@@ -87,6 +87,7 @@ def execute(plan: Plan, hosts: Hosts, train: Callable[[Plan, Share], Line], publ
     tiles = plan.tiles
     most = -(-len(plan.lanes.seed) // (tiles.width * hosts.count))
     with contextlib.ExitStack() as held:
+        hosts.meet()  # all have read which lanes wait before one of them adds to what is there
         hosts.lead(lambda: _open(plan, held))
         share = Share(hosts, hosts.begin())
         line = train(plan._replace(tiles=tiles._replace(devices=tiles.devices[:most])), share)

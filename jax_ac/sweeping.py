@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jax_ac import files, hosts, remote, tuning
 from jax_ac.commands import Plan, Sweep, checking
+from jax_ac.errors import CannotTrain
 from jax_ac.trainer import INTERRUPTED, assemble, claim, find_env, host_of, is_tuned, limits_of, say, updates_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def sweep(command: Sweep, plan: Plan) -> int:
         out, made = claim(out, Path("runs") / f"{env.name}-{command.algorithm}-sweep")
     try:
         return _sweep(command, plan, programs, out)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, CannotTrain):
         if hosts.leads():
             run_folder.discard(out)
         raise

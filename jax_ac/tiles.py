@@ -134,9 +134,17 @@ class Tiles(NamedTuple):
 
 
 def make_tiles(
-    algorithm: Algorithm, num_lanes: int, num_updates: int, *, width: int | None = None, devices: Any = None
+    algorithm: Algorithm,
+    num_lanes: int,
+    num_updates: int,
+    *,
+    width: int | None = None,
+    devices: Any = None,
+    num_devices: int | None = None,
 ) -> Tiles:
     """Tiles over as many devices as the lanes can fill, of all local ones where None; the width defaults to the device's.
+
+    `num_devices` are those that the lanes are for, where others work on them beside these.
 
     Raises:
       TypeError: if `width` is not a whole number.
@@ -146,7 +154,7 @@ def make_tiles(
     if not devices:
         raise ValueError("devices must hold at least one device, got none.")
     if width is None:
-        width = default_width(algorithm, devices[0], num_updates, -(-num_lanes // len(devices)))
+        width = default_width(algorithm, devices[0], num_updates, -(-num_lanes // (num_devices or len(devices))))
     width = check_positive("tile_width", width)
     memory.check_width(algorithm, width, num_updates, devices[0])
     return Tiles(algorithm, devices[: -(-num_lanes // width)], width, num_updates)

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from jax_ac import files, hosts, joining, remote, tracker_names, tuning
 from jax_ac.commands import Common, Train, checking, env_params
+from jax_ac.errors import CannotTrain
 from jax_ac.folder_commands import Resume
 
 if TYPE_CHECKING:
+    from jax_ac.clusters import RayCluster
     from jax_ac.plans import Limits
     from jax_ac.protocols import Algorithm
     from jax_ac.results import Result
@@ -35,7 +37,7 @@ def train(command: Train, setting: tuning.Setting) -> int:
         out, made = claim(out, Path("runs") / f"{env.name}-{command.algorithm}")
     try:
         return _train(command, algorithm, updates, until_solved, out)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, CannotTrain):
         if hosts.leads():
             run_folder.discard(out)
         raise
@@ -70,14 +72,22 @@ def claim(out: Path | None, default: Path) -> tuple[Path, list[Path]]:
     return Path(others.lead(choose) if others else choose()), made
 
 
+def cluster_named(command: Common | Resume) -> "RayCluster | None":
+    """Where the workers are to be, if not in this process."""
+    from jax_ac.clusters import RayCluster
+
+    return RayCluster(command.address, command.workers) if command.executor == "ray" else None
+
+
 def host_of(command: Common | Resume, folder: Path) -> "Host":
     """How the host goes about a run in a folder. Raises ValueError if there is no such cluster as the command names."""
-    from jax_ac.clusters import RayCluster, connect
+    from jax_ac.clusters import connect, num_workers
     from jax_ac.runs import Host
 
-    cluster = RayCluster(command.address, command.workers) if command.executor == "ray" else None
+    cluster = cluster_named(command)
     if cluster is not None:
         connect(cluster)  # to the end of the process
+        num_workers(cluster)
     return Host(trackers=tracker_names.make(command.tracker, folder), cluster=cluster)
 
 
@@ -160,10 +170,12 @@ def updates_of(command: Common, algorithm: "Algorithm") -> int:
 
 def limits_of(command: Common, updates: int, until_solved: bool) -> "Limits":
     """How far and in what pieces lanes are trained."""
+    from jax_ac.clusters import num_workers
     from jax_ac.plans import Limits
 
     given = {"tile_width": command.tile_width, "eval_every": command.eval_every, "eval_episodes": command.eval_episodes}
-    return Limits(updates, until_solved=until_solved, **given)
+    cluster = cluster_named(command)
+    return Limits(updates, until_solved=until_solved, **given, num_devices=cluster and num_workers(cluster))
 
 
 def is_tuned(command: Common) -> str:

@@ -163,3 +163,27 @@ def test_a_worker_that_cannot_begin_ends_the_run(easy, monkeypatch):
     monkeypatch.setattr(runs, "LocalCrew", Crew)
     with pytest.raises(RuntimeError, match=r"a worker cannot begin: ModuleNotFoundError"):
         jax_ac.run(easy, LANES, progress=False, **OPTIONS)
+
+
+def test_a_lane_that_came_further_after_a_failure_is_no_suspect_any_more(easy, whole, crew):
+    """One call fails, for no reason of a lane: its lanes go on alone, and together again once they came further."""
+    hired = crew(lambda crew, tile, order: Failed("once") if crew.calls == 4 else None)
+    result = jax_ac.run(easy, LANES, progress=False, **OPTIONS)
+    jax.tree.map(np.testing.assert_array_equal, result.metrics, whole.metrics)
+    assert 1 in hired[0].sizes
+    assert max(hired[0].sizes[-4:]) > 1
+
+
+def test_a_worker_that_cannot_begin_is_left_out_where_others_can(easy, whole, monkeypatch, capsys):
+    class Crew(crews.LocalCrew):
+        def ready(self, tile):
+            if tile == 0:
+                return super().ready(tile)
+            future = Future()
+            future.set_exception(Failed("ValueError: it has other packages"))
+            return future
+
+    monkeypatch.setattr(runs, "LocalCrew", Crew)
+    result = jax_ac.run(easy, LANES, progress=False, **OPTIONS)
+    jax.tree.map(np.testing.assert_array_equal, result.metrics, whole.metrics)
+    assert "a worker is left out, as it cannot begin: ValueError: it has other packages" in capsys.readouterr().err

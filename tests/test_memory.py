@@ -9,7 +9,7 @@ import pytest
 
 import jax_ac
 from jax_ac import memory
-from jax_ac.tiles import default_width
+from jax_ac.tiles import default_width, make_tiles
 
 
 def fullest(function, *shapes):
@@ -80,3 +80,9 @@ def test_what_does_not_fit_is_said_before_anything_is_trained(keras):
         jax_ac.run(keras, 1000, max_updates=2_000_000_000)
     assert memory.mebibytes(3 * 2**20) == "3 MiB"
     assert memory.mebibytes(np.int64(20 * 2**30)) == "20 GiB"
+
+
+def test_lanes_are_shared_out_to_the_devices_of_all_processes_and_workers(keras):
+    gpu = Device("gpu", 2**40)
+    assert make_tiles(keras, 4096, 50, devices=[gpu]).width == 4096
+    assert make_tiles(keras, 4096, 50, devices=[gpu], num_devices=16).width == 256
