@@ -50,8 +50,9 @@ def _train(command: Train, algorithm: "Algorithm", updates: int, until_solved: b
     title = f"{command.env}, {command.algorithm}, {command.seeds} seeds"
     say(f"{title}{is_tuned(command)}: compiling ...")
     with checking():
-        host = host_of(command, out)
+        reach(command)
         plan = prepare(out, algorithm, command.seeds, None, limits_of(command, updates, until_solved))
+        host = host_of(command, out)
     return finish(execute(plan, host), title)
 
 
@@ -70,14 +71,20 @@ def claim(out: Path | None, default: Path) -> tuple[Path, list[Path]]:
     return Path(others.lead(choose) if others else choose()), made
 
 
+def reach(command: Common | Resume) -> None:
+    """Connects to the cluster that the command names, if it names one, before anything is written. Raises ValueError."""
+    if command.executor == "ray":
+        from jax_ac.clusters import RayCluster, connect
+
+        connect(RayCluster(command.address, command.workers))  # to the end of the process
+
+
 def host_of(command: Common | Resume, folder: Path) -> "Host":
-    """How the host goes about a run in a folder. Raises ValueError if there is no such cluster as the command names."""
-    from jax_ac.clusters import RayCluster, connect
+    """How the host goes about a run in a folder, which is there: trackers may write to it at once."""
+    from jax_ac.clusters import RayCluster
     from jax_ac.runs import Host
 
     cluster = RayCluster(command.address, command.workers) if command.executor == "ray" else None
-    if cluster is not None:
-        connect(cluster)  # to the end of the process
     return Host(trackers=tracker_names.make(command.tracker, folder), cluster=cluster)
 
 
