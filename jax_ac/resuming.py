@@ -5,7 +5,7 @@ from jax_ac.commands import checking
 from jax_ac.folder_commands import Resume
 from jax_ac.placing import check_placed
 from jax_ac.sweeping import announced, finish_sweep
-from jax_ac.trainer import finish, host_of, use_devices
+from jax_ac.trainer import finish, host_of, reach, use_devices
 
 
 def resume(command: Resume) -> int:
@@ -21,8 +21,9 @@ def resume(command: Resume) -> int:
 
         seeds, updates, steps = command.seeds, command.max_updates, command.total_steps
         folders = run_folder.runs_in(folder)
-        hosts = [host_of(command, path) for path in folders]
+        reach(command)
         plans = [take_up(path, seeds=seeds, max_updates=updates, total_steps=steps) for path in folders]
+        hosts = [host_of(command, path) for path in folders]
     config = plans[0].config
     title = f"{config.env}, {len(config.seeds)} seeds"
     if len(plans) > 1 or len(plans[0].lanes.shape) > 1:

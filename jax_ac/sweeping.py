@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jax_ac import files, hosts, remote, tuning
 from jax_ac.commands import Plan, Sweep, checking
 from jax_ac.errors import CannotTrain
-from jax_ac.trainer import INTERRUPTED, assemble, claim, find_env, host_of, is_tuned, limits_of, say, updates_of
+from jax_ac.trainer import INTERRUPTED, assemble, claim, find_env, host_of, is_tuned, limits_of, reach, say, updates_of
 
 if TYPE_CHECKING:
     from jax_ac.plans import Plan as RunPlan
@@ -87,12 +87,13 @@ def _sweep(command: Sweep, plan: Plan, programs: list[Program], out: Path) -> in
     if plan.shapes:
         say(f"{', '.join(plan.shapes)} fix shapes: {len(programs)} programs, one after another")
     with checking():
+        reach(command)
         plans = []
         for program in programs:
             folder = out / ",".join(f"{name}={_shown(value)}" for name, value in program.shapes.items())
             limits = limits_of(command, program.updates, until_solved=False)
-            host = host_of(command, folder)
-            plans.append((prepare(folder, program.algorithm, command.seeds, program.hyperparams, limits), host))
+            prepared = prepare(folder, program.algorithm, command.seeds, program.hyperparams, limits)
+            plans.append((prepared, host_of(command, folder)))
     return finish_sweep((execute(announced(plan), host) for plan, host in plans), out, title)
 
 

@@ -52,8 +52,9 @@ def _train(command: Train, algorithm: "Algorithm", updates: int, until_solved: b
     title = f"{command.env}, {command.algorithm}, {command.seeds} seeds"
     say(f"{title}{is_tuned(command)}: compiling ...")
     with checking():
-        host = host_of(command, out)
+        reach(command)
         plan = prepare(out, algorithm, command.seeds, None, limits_of(command, updates, until_solved))
+        host = host_of(command, out)
     return finish(execute(plan, host), title)
 
 
@@ -79,15 +80,24 @@ def cluster_named(command: Common | Resume) -> "RayCluster | None":
     return RayCluster(command.address, command.workers) if command.executor == "ray" else None
 
 
-def host_of(command: Common | Resume, folder: Path) -> "Host":
-    """How the host goes about a run in a folder. Raises ValueError if there is no such cluster as the command names."""
+def reach(command: Common | Resume) -> None:
+    """Connects to the cluster that the command names, if it names one, before anything is written.
+
+    Raises ValueError if there is none, or nothing to work on in it.
+    """
     from jax_ac.clusters import connect, num_workers
-    from jax_ac.runs import Host
 
     cluster = cluster_named(command)
     if cluster is not None:
         connect(cluster)  # to the end of the process
         num_workers(cluster)
+
+
+def host_of(command: Common | Resume, folder: Path) -> "Host":
+    """How the host goes about a run in a folder, which is there: trackers may write to it at once."""
+    from jax_ac.runs import Host
+
+    cluster = cluster_named(command)
     return Host(trackers=tracker_names.make(command.tracker, folder), cluster=cluster)
 
 

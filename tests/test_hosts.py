@@ -172,6 +172,7 @@ def test_it_goes_on_with_another_number_of_processes(broken, alone, tmp_path, co
     assert not store.sealed_folders(out / "checkpoint")
 
 
+@pytest.mark.slow
 def test_interrupted_in_one_all_save_and_stop_and_one_process_goes_on(tmp_path, alone):
     out = tmp_path / "run"
     started = job(2, "run", out, slow=0.5, save_seconds=0.5)
