@@ -31,6 +31,7 @@ import psutil
 
 RESULTS = Path(__file__).parent / "results" / "clusters.json"
 LANES, DEATHS = 512, 20
+TURNS, UPDATES = 1, 5000
 SOLVED = {"max_updates": 1000, "tile_width": 16, "segment_updates": 50, "progress": False}
 PLAIN = {"max_updates": 100, "until_solved": False, "tile_width": 16, "progress": False}
 
@@ -168,10 +169,10 @@ def _saved(out: Path) -> set[Path]:
 
 def efficiency() -> dict[str, Any]:
     """In turns, here and there: the time of training alone, and what comes before it."""
-    options = {"max_updates": 4000, "until_solved": False, "tile_width": 16, "progress": False}
-    alg = jax_ac.a2c(jax_ac.make_env("CartPole-v1"), total_steps=4000 * 128)
+    options = {"max_updates": UPDATES, "until_solved": False, "tile_width": 16, "progress": False}
+    alg = jax_ac.a2c(jax_ac.make_env("CartPole-v1"), total_steps=UPDATES * 128)
     found: dict[str, Any] = {"here": [], "there": [], "start here": [], "start there": []}
-    for _ in range(2):
+    for _ in range(TURNS):
         for name, executor in (("here", None), ("there", "ray")):
             spent = jax_ac.run(alg, 128, executor=executor, **options).spent
             found[name].append(spent.run_seconds)
