@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from jax_ac.checks import check_positive
 from jax_ac.devices import num_cores
+from jax_ac.errors import first_line
 
 KNOCK_SECONDS = 10.0
 """How long to wait for a cluster to answer at its address."""
@@ -106,7 +107,7 @@ def connect(cluster: RayCluster) -> bool:
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         where = f"there is no Ray cluster at {address}" if address else "a Ray cluster cannot be started here"
-        raise ValueError(f"{where}: {first_line(error)}") from None
+        raise ValueError(f"{where}: {first_line(error)}.") from None
     return True
 
 
@@ -142,9 +143,3 @@ def _on_loopback() -> Iterator[None]:
         ray_constants.ENABLE_RAY_CLUSTER = before
         os.environ.pop(name)
         os.environ |= {} if said is None else {name: said}
-
-
-def first_line(error: BaseException) -> str:
-    """Of what an error says, or else what it is."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

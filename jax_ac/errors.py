@@ -14,3 +14,9 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> str:
 
 class CannotTrain(RuntimeError):
     """The workers of a run cannot do what they are told; the message is the sentence for the user."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, without its full stop; what kind it is where it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__

@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from jax_ac.errors import first_line
+
 NUMBERS = {"num_processes": "JAX_NUM_PROCESSES", "process_id": "JAX_PROCESS_ID"}
 """What JAX itself does not read from the environment."""
 
@@ -38,4 +40,4 @@ def join() -> None:
             f"{' and '.join(NUMBERS.values())}."
         ) from None
     except RuntimeError as error:
-        raise ValueError(f"the other processes were not found: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"the other processes were not found: {first_line(error)}.") from None

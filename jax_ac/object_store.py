@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jax_ac.errors import first_line
+
 URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)")
 """A URL, also one that went through a `Path`, which makes one slash of two. A single letter is a drive of Windows."""
 
@@ -62,7 +64,7 @@ def connect(scheme: str, folder: str) -> Place:
         hint = "pip install 'jax_ac[remote]'" if scheme == "s3" else f"{error}".rstrip(".")
         raise ValueError(f"{url} needs a package that is not installed: {hint}.") from None
     except Exception as error:
-        raise ValueError(f"{url} cannot be reached: {_first_line(error)}.") from None
+        raise ValueError(f"{url} cannot be reached: {first_line(error)}.") from None
 
 
 def listing(place: Place, folder: str) -> dict[str, dict[str, Any]]:
@@ -129,13 +131,8 @@ def _asked(place: Place, name: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise Missing(f"{url} is not there: {_first_line(error)}.") from None
+        raise Missing(f"{url} is not there: {first_line(error)}.") from None
     except PermissionError as error:
-        raise Unreachable(f"{url} is refused, check the credentials: {_first_line(error)}.") from None
+        raise Unreachable(f"{url} is refused, check the credentials: {first_line(error)}.") from None
     except Exception as error:
-        raise Unreachable(f"{url} cannot be reached: {_first_line(error)}.") from None
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
+        raise Unreachable(f"{url} cannot be reached: {first_line(error)}.") from None

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from jax_ac.clusters import RayCluster, first_line, kind_of_device
-from jax_ac.errors import CannotTrain
+from jax_ac.clusters import RayCluster, kind_of_device
+from jax_ac.errors import CannotTrain, first_line
 from jax_ac.orders import Failed, Lost, NotReady, Order, Report
 from jax_ac.plans import Plan
 from jax_ac.remote_workers import RemoteWorker, job_of

@@ -21,6 +21,7 @@ import jax
 import numpy as np
 
 from jax_ac import files
+from jax_ac.errors import first_line
 from jax_ac.types import PyTree
 
 DIGESTS, MANIFEST, LEAVES, TOGETHER = "digests.json", "manifest.json", "leaves", "leaves.npz"
@@ -64,7 +65,7 @@ def write_sealed(folder: Path, tree: PyTree) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(error, OSError):
             raise
-        raise OSError(_first_line(error)) from error  # what orbax's storage raises is of many kinds
+        raise OSError(first_line(error)) from error  # what orbax's storage raises is of many kinds
 
 
 def read_sealed(folder: Path, like: PyTree) -> PyTree:
@@ -223,7 +224,3 @@ def _check_digests(folder: Path) -> None:
 
 def _all_text(digests: dict) -> bool:
     return all(isinstance(value, str) for value in digests.values())
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 FLOORS = [
+    {"errors"},
     {
         "aborts",
         "asking",
@@ -14,7 +15,6 @@ FLOORS = [
         "colors",
         "devices",
         "distributions",
-        "errors",
         "files",
         "interruption",
         "joining",
