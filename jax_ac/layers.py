@@ -28,6 +28,12 @@ MANY = 128
 of that form fall back to scalar loops (measured on CPU: 4 observations take 6 times as long)."""
 
 
+NARROW = 8
+"""Up to so many inputs or outputs, a batch with features first is multiplied with the kernel transposed, and its cotangent
+pinned: all products of the layer and of its gradient then have forms that are not a scalar loop (measured on CPU: the
+gradient of the 4 inputs takes half of the time or less, an update of PPO 0.88, A2C 0.95, Keras preset 0.92)."""
+
+
 class Initialization(NamedTuple):
     """How kernels begin: those of hidden layers, of the policy's head and of the value's; biases begin at zero."""
 
@@ -92,7 +98,7 @@ class Weights(nn.Module):
 def dense(x: Features, weights: tuple[jax.Array, jax.Array]) -> Features:
     """Wᵀx + b.
 
-    The form of the product follows the shapes, for speed on CPU: see `MANY` and `FEW`.
+    The form of the product follows the shapes, for speed on CPU: see `MANY`, `NARROW` and `FEW`.
     """
     kernel, bias = weights
     batch = x.last().shape[:-1]
@@ -101,7 +107,21 @@ def dense(x: Features, weights: tuple[jax.Array, jax.Array]) -> Features:
     ones = (1,) * len(batch)
     if x.axis == -1:
         return Features(x.array @ kernel + bias.reshape(*ones, -1), -1)
-    return Features(jnp.tensordot(kernel, x.array, axes=(0, 0)) + bias.reshape(-1, *ones), 0)
+    if min(kernel.shape) > NARROW:
+        return Features(jnp.tensordot(kernel, x.array, axes=(0, 0)) + bias.reshape(-1, *ones), 0)
+    kernel = jax.lax.optimization_barrier(kernel.T)
+    return Features(pinned(jnp.tensordot(kernel, x.array, axes=(1, 0)) + bias.reshape(-1, *ones)), 0)
+
+
+@jax.custom_jvp
+def pinned(x: jax.Array) -> jax.Array:
+    """x, whose cotangent is laid out in memory as x is, whatever form it was computed in."""
+    return x
+
+
+@pinned.defjvp
+def _pinned(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
+    return primals[0], jax.lax.optimization_barrier(tangents[0])
 
 
 def _single(x: Features, batch: tuple[int, ...], kernel: jax.Array, bias: jax.Array) -> Features:

@@ -70,6 +70,25 @@ def test_dense_is_one_function_in_all_its_forms(size, axis):
         assert product.size == size
 
 
+@pytest.mark.parametrize(("inputs", "size"), [(4, 64), (64, 2), (64, 64), (4, 1)])
+@pytest.mark.parametrize("axis", [0, -1])
+def test_derivatives_of_dense_in_all_its_forms(inputs, size, axis):
+    """Of a weighted sum of the outputs: Xᵀ C for the kernel, the sum of C for the bias, C Wᵀ for the inputs."""
+    rng = np.random.default_rng(size)
+    x, kernel, bias, weights = (
+        rng.normal(size=shape).astype(np.float32) for shape in [(200, inputs), (inputs, size), size, (200, size)]
+    )
+    expected = weights @ kernel.T, x.T @ weights, weights.sum(axis=0)
+
+    def weighted(x, kernel, bias):
+        return jnp.sum(dense(Features(jnp.moveaxis(x, -1, axis), axis), (kernel, bias)).last() * weights)
+
+    arguments = jnp.asarray(x), jnp.asarray(kernel), jnp.asarray(bias)
+    for derivative in (jax.grad, jax.jacfwd):
+        for ours, theirs in zip(jax.jit(derivative(weighted, (0, 1, 2)))(*arguments), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("kind", [SharedActorCritic, SeparateActorCritic])
 @pytest.mark.parametrize("space", [TWO, Box((3,), -1.0, 1.0)])
 def test_a_batch_of_any_size_gets_what_single_observations_get(kind, space):

@@ -90,7 +90,7 @@ def test_two_epochs_of_two_minibatches():
     sizes = {"num_envs": N, "num_steps": T, "num_epochs": 2, "num_minibatches": 2}
     case = Case(jax_ac.ppo, rollout.unroll(N, T), **sizes, hyperparams=PPO)
     epochs = jax.random.split(jax.random.split(KEY)[1], 2)
-    minibatches = np.concatenate([np.asarray(jax.random.permutation(key, B)).reshape(2, -1) for key in epochs])
+    minibatches = np.concatenate([np.asarray(update.shuffled(key, B)).reshape(2, -1) for key in epochs])
     _, report, _ = check_ppo(case, minibatches)
     assert 0.05 < report[4] < 0.95  # some ratios are clipped
     _, other, _ = ppo_update(float64(case.state.params), case.acted(case.state), PPO, minibatches, per_rollout=True)

@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
+import scipy.stats
 from numpy_actor_critic import Adam, Weights
 
 from jax_ac.batching import lane_by_lane
-from jax_ac.update import gradient_step, keras_adam
+from jax_ac.update import SHORT, gradient_step, keras_adam, shuffled
 
 PARAMS = {"w": jnp.array([1.0, -2.0, 3.0]), "b": jnp.array(0.5)}
 
@@ -90,3 +92,24 @@ def test_lane_by_lane_compiles_to_a_loop_on_cpu():
     x, scale = jnp.ones((4, 3)), jnp.ones(4)
     assert "while" in jax.jit(jax.vmap(lane_by_lane(quadratic))).lower(x, scale).as_text()
     assert "while" not in jax.jit(jax.vmap(quadratic)).lower(x, scale).as_text()
+
+
+@pytest.mark.parametrize("num", [1, 2, 5, 512, SHORT, SHORT + 1])
+def test_shuffled_numbers_are_all_of_them_each_time_in_another_order(num):
+    orders = np.asarray(jax.vmap(lambda key: shuffled(key, num))(jax.random.split(jax.random.key(num), 3)))
+    assert orders.dtype == np.int32
+    np.testing.assert_array_equal(np.sort(orders, axis=1), np.broadcast_to(np.arange(num), (3, num)))
+    assert num < 512 or not np.any(np.all(orders[:2] == orders[1:], axis=1))
+
+
+def test_all_orders_of_four_are_equally_likely():
+    orders = np.asarray(jax.vmap(lambda key: shuffled(key, 4))(jax.random.split(jax.random.key(0), 24_000)))
+    counts = np.unique(orders, axis=0, return_counts=True)[1]
+    assert len(counts) == 24
+    assert scipy.stats.chisquare(counts).pvalue > 0.001
+
+
+def test_every_number_is_equally_likely_at_every_place():
+    orders = np.asarray(jax.vmap(lambda key: shuffled(key, 32))(jax.random.split(jax.random.key(1), 3_200)))
+    counts = np.stack([np.bincount(place, minlength=32) for place in orders.T])  # about 100 each
+    assert scipy.stats.chisquare(counts.ravel(), ddof=2 * 31).pvalue > 0.001
