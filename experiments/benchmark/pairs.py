@@ -79,6 +79,12 @@ class Worker:
             process.wait()
         return Turns(self.start, self.turns, sum(peaks))
 
+    def kill(self) -> None:
+        """Ends the processes at once, where the other side has failed."""
+        for process in self._running:
+            process.kill()
+            process.wait()
+
     @staticmethod
     def _answer(process: Any) -> dict:
         impatience = threading.Timer(PATIENCE, process.kill)
@@ -92,12 +98,19 @@ class Worker:
 
 def compare(pair: Pair, repetitions: int, python_of: Callable[[str | None], str]) -> tuple[Turns, Turns]:
     """Both sides in turns: ours, the peer, ours, ..."""
-    workers = [Worker(side, python_of) for side in (pair.ours, pair.peer)]
-    for repetition in range(repetitions):
+    workers: list[Worker] = []
+    try:
+        for side in (pair.ours, pair.peer):
+            workers.append(Worker(side, python_of))
+        for repetition in range(repetitions):
+            for worker in workers:
+                worker.go()
+            print(f"{pair.name}: {repetition + 1} of {repetitions}", file=sys.stderr, flush=True)
+        ours, peer = (worker.end() for worker in workers)
+    except RuntimeError:
         for worker in workers:
-            worker.go()
-        print(f"{pair.name}: {repetition + 1} of {repetitions}", file=sys.stderr, flush=True)
-    ours, peer = (worker.end() for worker in workers)
+            worker.kill()
+        raise
     return ours, peer
 
 
