@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 
 from jax_ac.types import PyTree
 
@@ -14,7 +15,7 @@ def safe_sqrt(x: jax.Array) -> jax.Array:
 
 def all_finite(values: PyTree) -> jax.Array:
     """Whether every number in every leaf is finite: a bool scalar."""
-    return jnp.all(jnp.isfinite(jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(values)])))
+    return jnp.all(jnp.isfinite(ravel_pytree(values)[0]))
 
 
 def orthonormal_rows(matrix: jax.Array) -> jax.Array:

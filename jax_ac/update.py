@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 
 from jax_ac import tree
 from jax_ac.checks import check_positive
@@ -110,7 +111,7 @@ def shuffled(key: jax.Array, num: int) -> jax.Array:
 
 def _norm(grads: PyTree) -> jax.Array:
     """The global norm, of all gradients as one vector: the same numbers that a flattened optimizer clips by."""
-    return optax.tree.norm(jnp.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(grads)]))
+    return optax.tree.norm(ravel_pytree(grads)[0])
 
 
 class Traced(NamedTuple):
