@@ -15,6 +15,7 @@ from jax_ac.hyperparams import env_numbers, with_env
 from jax_ac.numerics import all_finite
 from jax_ac.policies import init_params, make_policy, replay
 from jax_ac.protocols import Advantage, Algorithm, Annealing, Loss, Network, Optimizer, Policy, RecurrentNetwork, Rollout
+from jax_ac.tracing import traced_once
 from jax_ac.types import Box, Env, Estimate, Examples, Experience, LossParts, Metrics, PyTree, TrainState
 from jax_ac.update import Improve, Improved, gradient_steps
 
@@ -192,14 +193,16 @@ def _improve(
 ) -> Improved:
     """Gradient steps; none where `frozen`, which saves their time where lanes are computed one after another."""
 
-    def step() -> Improved:
+    @traced_once
+    def step(*args: Any) -> Improved:
+        key, params, opt_state, examples, hyperparams = args
         optimizer = parts.optimizer(hyperparams)
         return parts.improve.step(key, partial(_loss, parts), optimizer, params, opt_state, examples, hyperparams)
 
-    def stand_still() -> Improved:
-        return tree.blank(jax.eval_shape(step))._replace(params=params, opt_state=opt_state)
+    def stand_still(*args: Any) -> Improved:
+        return tree.blank(jax.eval_shape(step, *args))._replace(params=params, opt_state=opt_state)
 
-    return jax.lax.cond(frozen, stand_still, step)
+    return jax.lax.cond(frozen, stand_still, step, key, params, opt_state, examples, hyperparams)
 
 
 def _env(parts: Parts, hyperparams: Any) -> Env:

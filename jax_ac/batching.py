@@ -5,6 +5,8 @@ from typing import Any
 
 import jax
 
+from jax_ac.tracing import traced_once
+
 
 def lane_by_lane(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, which under `vmap` on a CPU runs for one lane after another instead of for all at once.
@@ -13,6 +15,7 @@ def lane_by_lane(function: Callable[..., Any]) -> Callable[..., Any]:
     `function`; on other devices it is vmapped as usual. All arrays that may carry a lane axis must be arguments: a
     closed-over one cannot be batched.
     """
+    function = traced_once(function)
     sequential = jax.custom_batching.sequential_vmap(function)
 
     @jax.custom_jvp

@@ -1,5 +1,8 @@
 """gymnax: its environments as `Functions`. The only file that knows gymnax."""
 
+import importlib
+import sys
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -81,7 +84,7 @@ def board(name: str, numbers: Mapping[str, Any]) -> Callable[[PyTree], jax.Array
 
 def _find(env: Any) -> tuple[str, Any, Any]:
     """The name, the gymnax ``Environment`` and its default parameters, from an id or an ``Environment``."""
-    import gymnax
+    gymnax = _gymnax()
     from gymnax.environments.environment import Environment
 
     if isinstance(env, Environment):
@@ -95,6 +98,24 @@ def _find(env: Any) -> tuple[str, Any, Any]:
     except OSError as error:  # MNISTBandit-bsuite downloads its images
         raise ValueError(f"{env} could not be made: {error}.") from None
     return env, found, defaults.replace(max_steps_in_episode=200) if env == "CartPole-v0" else defaults
+
+
+class _Later(types.ModuleType):
+    """A module that is imported when something is asked of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def _gymnax() -> Any:
+    """The package, without seaborn, which takes as long to import as all the rest: only the picture of a game needs it."""
+    if not {"gymnax", "seaborn"} & set(sys.modules):
+        sys.modules["seaborn"] = _Later("seaborn")
+        try:
+            return importlib.import_module("gymnax")
+        finally:
+            del sys.modules["seaborn"]
+    return importlib.import_module("gymnax")
 
 
 def _scalars(params: Any) -> dict[str, float]:

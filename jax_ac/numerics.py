@@ -18,6 +18,7 @@ def all_finite(values: PyTree) -> jax.Array:
     return jnp.all(jnp.isfinite(ravel_pytree(values)[0]))
 
 
+@jax.jit
 def orthonormal_rows(matrix: jax.Array) -> jax.Array:
     """The rows of a matrix ``[R, C]``, R ≤ C, made orthonormal one after another by Gram-Schmidt, twice each for accuracy.
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax_ac.numerics import safe_sqrt
 
 
+@jax.jit
 def reverse_recurrence(decay: jax.Array, increment: jax.Array) -> jax.Array:
     """xₜ = bₜ + aₜ xₜ₊₁ with x_T = 0, for all t at once.
 

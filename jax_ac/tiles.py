@@ -20,7 +20,7 @@ import numpy as np
 from jax_ac import memory, programs, tree
 from jax_ac.checks import check_positive
 from jax_ac.protocols import Algorithm
-from jax_ac.tracing import traced
+from jax_ac.tracing import traced, traced_once
 from jax_ac.types import PyTree, TrainState
 
 MOST_LANES = {"cpu": (16, 16)}
@@ -210,12 +210,12 @@ def _advance_tile(states: TrainState, slots: Any, *, init: Callable, step: Calla
 
 
 def _init_lanes(init: Callable, seeds: jax.Array, hyperparams: Any) -> TrainState:
-    return jax.vmap(init)(jax.vmap(jax.random.key)(seeds), hyperparams)
+    return jax.vmap(traced_once(init))(jax.vmap(jax.random.key)(seeds), hyperparams)
 
 
 def _step_lane(step: Callable, key: jax.Array, state: TrainState, hyperparams: Any, limit: jax.Array):
     """One update of a lane, if it has any left; a lane at its limit stands still, but is not marked as frozen by that."""
     at_limit = state.num_updates >= limit
     held = state._replace(frozen=state.frozen | at_limit)
-    stepped, metrics = step(jax.random.fold_in(key, state.num_updates), held, hyperparams)
+    stepped, metrics = traced_once(step)(jax.random.fold_in(key, state.num_updates), held, hyperparams)
     return stepped._replace(frozen=jnp.where(at_limit, state.frozen, stepped.frozen)), metrics

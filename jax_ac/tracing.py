@@ -1,6 +1,7 @@
 """Tracing: what an algorithm computes for one lane, known without computing it."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -23,11 +24,16 @@ class Traced(NamedTuple):
     program: Any
 
 
+def traced_once(function: Callable) -> Callable:
+    """`function`, of which JAX keeps the trace: whoever vmaps, lowers or measures it next takes that."""
+    return jax.jit(function, inline=True)
+
+
 @functools.lru_cache(maxsize=16)
 def traced(algorithm: Algorithm) -> Traced:
     """Traces `init` and `step` once, for all who ask."""
     numbers = jax.tree.map(lambda _: jax.ShapeDtypeStruct((), np.float32), algorithm.hyperparams)
     key = jax.eval_shape(lambda: jax.random.key(0))
-    state = jax.eval_shape(algorithm.init, key, numbers)
-    program, (_, metrics) = jax.make_jaxpr(algorithm.step, return_shape=True)(key, state, numbers)
+    state = jax.eval_shape(traced_once(algorithm.init), key, numbers)
+    program, (_, metrics) = jax.make_jaxpr(traced_once(algorithm.step), return_shape=True)(key, state, numbers)
     return Traced(state, metrics, program.jaxpr)
