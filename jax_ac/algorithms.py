@@ -8,14 +8,13 @@ import jax.numpy as jnp
 
 from jax_ac import moments, tree
 from jax_ac.accounts import finish_episodes, report
-from jax_ac.batching import lane_by_lane
+from jax_ac.batching import lane_by_lane, traced_once
 from jax_ac.checks import check_hyperparams, check_positive
 from jax_ac.doors import check_env, check_function, check_network, check_part
 from jax_ac.hyperparams import env_numbers, with_env
 from jax_ac.numerics import all_finite
 from jax_ac.policies import init_params, make_policy, replay
 from jax_ac.protocols import Advantage, Algorithm, Annealing, Loss, Network, Optimizer, Policy, RecurrentNetwork, Rollout
-from jax_ac.tracing import traced_once
 from jax_ac.types import Box, Env, Estimate, Examples, Experience, LossParts, Metrics, PyTree, TrainState
 from jax_ac.update import Improve, Improved, gradient_steps
 

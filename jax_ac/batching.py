@@ -5,7 +5,10 @@ from typing import Any
 
 import jax
 
-from jax_ac.tracing import traced_once
+
+def traced_once(function: Callable) -> Callable:
+    """`function`, of which JAX keeps the trace: whoever vmaps, lowers or measures it next takes that."""
+    return jax.jit(function, inline=True)
 
 
 def lane_by_lane(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,9 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_ac import memory, programs, tree
+from jax_ac.batching import traced_once
 from jax_ac.checks import check_positive
 from jax_ac.protocols import Algorithm
-from jax_ac.tracing import traced, traced_once
+from jax_ac.tracing import traced
 from jax_ac.types import PyTree, TrainState
 
 MOST_LANES = {"cpu": (16, 16)}

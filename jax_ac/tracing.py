@@ -1,12 +1,12 @@
 """Tracing: what an algorithm computes for one lane, known without computing it."""
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jax_ac.batching import traced_once
 from jax_ac.protocols import Algorithm
 
 
@@ -22,11 +22,6 @@ class Traced(NamedTuple):
     state: Any
     metrics: Any
     program: Any
-
-
-def traced_once(function: Callable) -> Callable:
-    """`function`, of which JAX keeps the trace: whoever vmaps, lowers or measures it next takes that."""
-    return jax.jit(function, inline=True)
 
 
 @functools.lru_cache(maxsize=16)

@@ -1,5 +1,9 @@
 """CartPole against gymnasium, step by step, with its own numbers and others; every id of gymnax; bad input."""
 
+import os
+import subprocess
+import sys
+
 import gymnasium
 import gymnax
 import jax
@@ -222,6 +226,20 @@ def test_binding_an_environments_own_numbers_changes_nothing(name, lenient):
     both = jax.jit(lambda key, numbers: (play(env, key), play(env.bind(numbers), key)))
     plain, bound = both(jax.random.key(2), jax.tree.map(jnp.float32, dict(env.params)))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), plain, bound)
+
+
+def test_seaborn_is_imported_for_the_picture_of_a_game_only():
+    script = """
+import sys, jax, jax_ac
+jax_ac.make_env("CartPole-v1")
+assert "seaborn" not in sys.modules
+import gymnax
+pong, params = gymnax.make("Pong-misc")
+_, state = pong.reset(jax.random.key(0), params)
+pong.render(state, params)
+assert "seaborn" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "MPLBACKEND": "agg"})
 
 
 def test_a_gymnax_environment_and_its_parameters():

@@ -4,6 +4,7 @@ The counts were taken with jaxlib 0.10.2; another may fuse a little differently,
 Timings are benchmarks (`experiments/benchmark`), never tests.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -67,6 +68,21 @@ def test_a_program_does_no_more_work_than_it_did(preset):
     for name, now, then in zip(Work._fields, work, MEASURED[preset], strict=True):
         assert now <= MARGIN * then, f"{name} of {preset}: {work}, where it was {MEASURED[preset]}"
         assert now >= then / MARGIN, f"{name} of {preset} has become far less: note it here. {work}"
+
+
+@pytest.mark.parametrize("preset", ["keras", "ppo"])
+def test_a_loss_is_traced_once_for_a_lane_and_once_for_a_tile(preset):
+    """It is asked for by the estimate of memory, the shapes of a lane that stands still, lanes in turn and lanes at once."""
+    algorithm, calls = algorithm_of(preset), []
+    parts = algorithm.step.args[0]
+
+    def loss(*args):
+        calls.append(args)
+        return parts.loss(*args)
+
+    step = functools.partial(algorithm.step.func, parts._replace(loss=loss))
+    make_tiles(algorithm._replace(step=step), 4, 10, width=4).lowered()
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize(("env", "draws"), [("CartPole-v1", False), ("Breakout-MinAtar", True)])
