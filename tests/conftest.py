@@ -12,7 +12,7 @@ import jax
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_disable_most_optimizations", True)  # as JAX's own tests; tiles ask for theirs, commands have all
+jax.config.update("jax_disable_most_optimizations", True)  # as in JAX's own tests; commands have all of them
 
 import pytest
 
