@@ -18,6 +18,7 @@ import pytest
 
 import jax_ac
 
+gc.set_threshold(50_000)
 gc.freeze()  # tracing makes much garbage; what was imported need not be looked through each time
 
 
