@@ -193,13 +193,13 @@ def _improve(
     """Gradient steps; none where `frozen`, which saves their time where lanes are computed one after another."""
 
     @traced_once
-    def step(*args: Any) -> Improved:
-        key, params, opt_state, examples, hyperparams = args
+    def step(key: jax.Array, params: PyTree, opt_state: PyTree, examples: Examples, hyperparams: Any) -> Improved:
         optimizer = parts.optimizer(hyperparams)
         return parts.improve.step(key, partial(_loss, parts), optimizer, params, opt_state, examples, hyperparams)
 
-    def stand_still(*args: Any) -> Improved:
-        return tree.blank(jax.eval_shape(step, *args))._replace(params=params, opt_state=opt_state)
+    def stand_still(key: jax.Array, params: PyTree, opt_state: PyTree, examples: Examples, hyperparams: Any) -> Improved:
+        improved = jax.eval_shape(step, key, params, opt_state, examples, hyperparams)
+        return tree.blank(improved)._replace(params=params, opt_state=opt_state)
 
     return jax.lax.cond(frozen, stand_still, step, key, params, opt_state, examples, hyperparams)
 
