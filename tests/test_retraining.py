@@ -54,7 +54,8 @@ def test_an_early_agent_is_that_of_a_run_that_stopped_there(trained):
 def test_an_untrained_agent_is_what_init_makes(a2c, trained):
     agent = trained[UPDATES].agent(5, 1, update=0)
     state = jax.jit(a2c.init)(jax.random.key(5), agent.hyperparams)
-    np.testing.assert_allclose(*(jax.flatten_util.ravel_pytree(tree)[0] for tree in (agent.params, state.params)), rtol=1e-6)
+    params = (jax.flatten_util.ravel_pytree(tree)[0] for tree in (agent.params, state.params))
+    np.testing.assert_allclose(*params, rtol=1e-6, atol=1e-5)  # orthonormal rows are sums, here in another order
     assert not np.array_equal(trained[UPDATES].agent(5, 1, update=1).moments.mean, agent.moments.mean)
 
 
