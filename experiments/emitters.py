@@ -2,9 +2,9 @@
 
     python experiments/emitters.py
 
-An elementwise function of [2048, 64], compiled with XLA's own emitters and with the older ones. A result that is written in
-place of the argument (here by donation; in a training program wherever XLA sees that a value is not needed any more) takes the
-older ones several times as long, as LLVM cannot tell that the two do not overlap and leaves the loop scalar.
+An elementwise function of [2048, 64], compiled with XLA's own emitters and with the older ones. A result that is written
+in place of the argument (here by donation; in a training program wherever XLA sees that a value is not needed any more)
+takes the older ones several times as long, as LLVM cannot tell that the two do not overlap and leaves the loop scalar.
 """
 
 import os
