@@ -30,8 +30,11 @@ MOST_LANES = {"cpu": (16, 16)}
 ELSEWHERE = (256, 4096)
 """On other devices as many as there are: a GPU takes little longer for 4,096 than for 256 (docs, devices)."""
 
-COMPILER_OPTIONS: dict[str, dict[str, Any]] = {"cpu": {"xla_backend_optimization_level": 1}}
-"""LLVM compiles a third faster at this level than at the one that XLA asks for, and the programs are as fast."""
+COMPILER_OPTIONS: dict[str, dict[str, Any]] = {
+    "cpu": {"xla_backend_optimization_level": 1, "xla_cpu_prefer_vector_width": 512},
+}
+"""LLVM compiles a third faster at this level than at the one that XLA asks for, and the programs are as fast. XLA asks for
+vectors of 256 bits; where the processor has AVX-512, programs with 512 take 0.89 to 0.93 of the time, elsewhere the same."""
 
 
 class Slots(NamedTuple):
