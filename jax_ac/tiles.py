@@ -91,9 +91,14 @@ class Tiles(NamedTuple):
         """
         return _unzip([self._advance(*tile) for tile in zip(states, self._split(slots), self.devices, strict=True)])
 
-    def advance_tile(self, tile: int, states: TrainState, slots: Slots) -> tuple[TrainState, PyTree]:
-        """`advance` for one tile, leaves ``[width, ...]``."""
-        return self._advance(states, slots, self.devices[tile])
+    def program(
+        self, tile: int, states: TrainState, slots: Slots
+    ) -> Callable[[TrainState, Slots], tuple[TrainState, PyTree]]:
+        """``(states, slots) -> states, metrics``, leaves ``[width, ...]``, as `advance` for one tile, on its device.
+
+        To look it up takes a millisecond.
+        """
+        return self._program_on(self.devices[tile], states, slots)
 
     def insert(self, tile: int, states: TrainState, places: np.ndarray, rows: TrainState) -> TrainState:
         """The tile's states with `rows`, leaves ``[m, ...]`` on the host, at `places`, ``[m]``."""
@@ -116,8 +121,12 @@ class Tiles(NamedTuple):
 
     def _advance(self, states: TrainState, slots: Slots, device: Any) -> tuple[TrainState, PyTree]:
         slots = jax.device_put(slots, device)
-        traced = self._jitted().trace(states, slots, **self._program(), num_updates=self.num_updates)
-        return programs.on_device(traced, device)(states, slots)
+        return self._program_on(device, states, slots)(states, slots)
+
+    def _program_on(self, device: Any, states: TrainState, slots: Slots) -> Callable[..., Any]:
+        return programs.on_device(
+            self._jitted().trace(states, slots, **self._program(), num_updates=self.num_updates), device
+        )
 
     def _jitted(self) -> Any:
         return _program_for(self.devices[0].platform)

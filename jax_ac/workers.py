@@ -1,7 +1,7 @@
 """Workers: each owns a device and a tile on it, whose lanes it takes through one compiled call after another."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ from jax_ac.marks import marks_of
 from jax_ac.orders import Order, Report
 from jax_ac.run_folder import Config
 from jax_ac.schedule import Ends
-from jax_ac.tiles import Tiles
+from jax_ac.tiles import Slots, Tiles
 from jax_ac.types import TrainState
 
 
@@ -22,6 +22,8 @@ class Worker:
     def __init__(self, tiles: Tiles, tile: int, states: TrainState, ends: Ends, evaluator: Evaluator | None):
         self.tiles, self.tile, self.ends, self.evaluator, self._states = tiles, tile, ends, evaluator, states
         self._updates = np.zeros(tiles.width, np.int32)
+        self._program: Callable[[TrainState, Slots], tuple[TrainState, Any]] | None = None
+        self._told: tuple[Slots, Slots] | None = None
 
     def advance(self, order: Order) -> Report:
         """A compiled call, and the evaluations that are due after it."""
@@ -30,7 +32,7 @@ class Worker:
             self._states = self.tiles.insert(self.tile, self._states, order.places, order.rows)
             self._updates[order.places] = order.rows.num_updates
         before = np.where(slots.fresh, 0, self._updates)
-        self._states, metrics = jax.block_until_ready(self.tiles.advance_tile(self.tile, self._states, slots))
+        self._states, metrics = self._train(slots)
         marks = marks_of(self._states)
         self._updates = marks.num_updates.copy()
         working = slots.limit > 0
@@ -43,6 +45,13 @@ class Worker:
         places = np.flatnonzero(working & (order.all_states | self.ends.reached(marks)))
         rows, end = _rows(self._states, places), time.perf_counter()
         return Report(marks, metrics, places, rows, end - start, evaluating)
+
+    def _train(self, slots: Slots) -> tuple[TrainState, Any]:
+        there = put(slots, self._told, self.tiles.devices[self.tile])
+        self._told = slots, there
+        if self._program is None:
+            self._program = self.tiles.program(self.tile, self._states, there)
+        return jax.block_until_ready(self._program(self._states, there))
 
     def states(self) -> TrainState:
         """Of all places."""
@@ -57,6 +66,17 @@ def hire(tiles: Tiles, config: Config, ends: Ends) -> Sequence[Worker]:
         evaluator = Evaluator(tiles, config.eval_every, config.eval_episodes, ends)
         evaluator.compile(states)
     return [Worker(tiles, tile, state, ends, evaluator) for tile, state in enumerate(states)]
+
+
+def put(slots: Slots, before: tuple[Slots, Slots] | None, device: Any) -> Slots:
+    """The slots on a device. Leaves that are as they were `before`, on the host and there, are not sent again."""
+    if before is None:
+        return jax.device_put(slots, device)
+    leaves, was, there = (jax.tree.leaves(each) for each in (slots, *before))
+    changed = [i for i, leaf in enumerate(leaves) if not np.array_equal(leaf, was[i])]
+    for i, leaf in zip(changed, jax.device_put([leaves[i] for i in changed], device), strict=True):
+        there[i] = leaf
+    return jax.tree.unflatten(jax.tree.structure(slots), there)
 
 
 def _columns(metrics: Any, count: int) -> Any:
