@@ -1,5 +1,6 @@
 """Batching: how a function of one lane is run for many."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -7,8 +8,19 @@ import jax
 
 
 def traced_once(function: Callable) -> Callable:
-    """`function`, of which JAX keeps the trace: whoever vmaps, lowers or measures it next takes that."""
-    return jax.jit(function, inline=True)
+    """`function`, of which JAX keeps the trace: whoever vmaps, lowers or measures it next takes that.
+
+    JAX takes no trace that was made in another context, and to be in no mesh is another than to be in an empty one, as what
+    is vmapped finds itself: here both are the latter.
+    """
+    kept = jax.jit(function, inline=True)
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        with jax.sharding.use_abstract_mesh(jax.sharding.get_abstract_mesh()):
+            return kept(*args)
+
+    return call
 
 
 def lane_by_lane(function: Callable[..., Any]) -> Callable[..., Any]:
