@@ -9,12 +9,19 @@ LOOK_SECONDS = 0.1
 """Between two looks at whether it is given up."""
 
 
+NOBODY = "UNAVAILABLE"
+"""In the error of a call over gRPC, as JAX's are, that has reached nobody."""
+
+
 class GivenUp(Exception):
     """There is no answer."""
 
 
 def ask(question: Callable[..., Any], *arguments: Any, give_up: Callable[[], bool]) -> Any:
-    """What `question` returns or raises, in a thread of its own. Raises `GivenUp` if `give_up` says so before."""
+    """What `question` returns or raises, in a thread of its own.
+
+    Raises `GivenUp` if `give_up` says so before, or the question has reached nobody.
+    """
     answer: Future = Future()
 
     def call() -> None:
@@ -26,5 +33,10 @@ def ask(question: Callable[..., Any], *arguments: Any, give_up: Callable[[], boo
     threading.Thread(target=call, daemon=True).start()
     while not give_up():
         if wait([answer], LOOK_SECONDS).done:
-            return answer.result()
+            try:
+                return answer.result()
+            except RuntimeError as error:
+                if NOBODY in str(error):
+                    raise GivenUp from error
+                raise
     raise GivenUp

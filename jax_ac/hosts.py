@@ -116,6 +116,7 @@ class Hosts:
         try:
             return ask(getattr(self._client, method), *arguments, give_up=lambda: self._lost == FIRST_GONE)
         except GivenUp:
+            self._lose(FIRST_GONE)
             raise self._gone(FIRST_GONE) from None
 
     def _draw(self, key: str) -> int:
@@ -187,17 +188,15 @@ class Hosts:
     def _say_so(self) -> None:
         """Tells the others at once that this process ends, if there is anything to tell it with."""
         with contextlib.suppress(Exception):
-            if self._lost != FIRST_GONE:
-                self._beat()
+            ask(self._beat, give_up=lambda: self._lost == FIRST_GONE)
 
     def _lose(self, words: str) -> None:
-        self._lost = self._lost or words
+        self._lost = words if words == FIRST_GONE else self._lost or words
         self.stop.set()
 
     def _abort(self) -> None:
         """Where JAX aborts the process, as process 0 is gone: holds that up until what there is has been saved."""
-        self._lost = FIRST_GONE
-        self.stop.set()
+        self._lose(FIRST_GONE)
         self._ended.wait(ABORT_SECONDS)
 
     def _leave(self) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import jax_ac
-from jax_ac import crews, runs
+from jax_ac import crews, runs, workers
 from jax_ac.orders import Failed, Lost
+from jax_ac.tiles import Slots
 
 OPTIONS = {"max_updates": 30, "segment_updates": 5, "tile_width": 4}
 LANES = 24
@@ -186,3 +187,16 @@ def test_a_worker_that_cannot_begin_is_left_out_where_others_can(easy, whole, mo
     result = jax_ac.run(easy, LANES, progress=False, **OPTIONS)
     jax.tree.map(np.testing.assert_array_equal, result.metrics, whole.metrics)
     assert "a worker is left out, as it cannot begin: ValueError: it has other packages" in capsys.readouterr().err
+
+
+def test_only_what_changed_is_sent_to_a_device_again():
+    device = jax.local_devices()[1]
+    first = Slots(np.arange(4, dtype=np.uint32), {"rate": np.ones(4), "clip": np.ones(4)}, np.ones(4, bool), np.full(4, 5))
+    there = workers.put(first, None, device)
+    second = first._replace(hyperparams={"rate": np.ones(4), "clip": np.arange(4.0)}, fresh=np.zeros(4, bool))
+    now = workers.put(second, (first, there), device)
+    jax.tree.map(np.testing.assert_array_equal, now, second)
+    jax.tree.map(np.testing.assert_array_equal, there, first)
+    assert all(leaf.devices() == {device} for leaf in jax.tree.leaves(now))
+    same = jax.tree.map(lambda new, old: new is old, now, there)
+    assert same == Slots(True, {"rate": True, "clip": False}, False, True)

@@ -71,7 +71,7 @@ def test_a_program_does_no_more_work_than_it_did(preset):
 
 
 @pytest.mark.parametrize("preset", ["keras", "ppo"])
-def test_a_loss_is_traced_once_for_a_lane_and_once_for_a_tile(preset):
+def test_a_loss_is_traced_once(preset):
     """It is asked for by the estimate of memory, the shapes of a lane that stands still, lanes in turn and lanes at once."""
     algorithm, calls = algorithm_of(preset), []
     parts = algorithm.step.args[0]
@@ -82,7 +82,7 @@ def test_a_loss_is_traced_once_for_a_lane_and_once_for_a_tile(preset):
 
     step = functools.partial(algorithm.step.func, parts._replace(loss=loss))
     make_tiles(algorithm._replace(step=step), 4, 10, width=4).lowered()
-    assert len(calls) == 2
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(("env", "draws"), [("CartPole-v1", False), ("Breakout-MinAtar", True)])
