@@ -10,8 +10,8 @@ import jax
 def traced_once(function: Callable) -> Callable:
     """`function`, of which JAX keeps the trace: whoever vmaps, lowers or measures it next takes that.
 
-    JAX takes no trace that was made in another context, and to be in no mesh is another than to be in an empty one, as what
-    is vmapped finds itself: here both are the latter.
+    JAX keeps a trace for the context that it was made in, and tells "no mesh is set" from "an empty one is", as `vmap` does.
+    Here one always is: the one in force, or the empty one.
     """
     kept = jax.jit(function, inline=True)
 

@@ -96,7 +96,7 @@ class Tiles(NamedTuple):
     ) -> Callable[[TrainState, Slots], tuple[TrainState, PyTree]]:
         """``(states, slots) -> states, metrics``, leaves ``[width, ...]``, as `advance` for one tile, on its device.
 
-        To look it up takes a millisecond.
+        It consumes the states. Keep it: to look it up takes a millisecond.
         """
         return self._program_on(self.devices[tile], states, slots)
 
@@ -111,13 +111,14 @@ class Tiles(NamedTuple):
         return jax.device_put(jax.tree.map(put, states, rows), self.devices[tile])
 
     def fingerprint(self) -> str:
-        """A digest of what the program computes: the SHA-256 of its text in StableHLO, constants included."""
-        return hashlib.sha256(self.lowered().as_text().encode()).hexdigest()
+        """A digest of what is computed: the SHA-256 of the program in StableHLO, constants included, and XLA's options."""
+        options = COMPILER_OPTIONS.get(self.devices[0].platform)
+        return hashlib.sha256(f"{self.lowered().as_text()}{options}".encode()).hexdigest()
 
     def lowered(self) -> jax.stages.Lowered:
         """The program for the first device, traced and not yet compiled."""
         states, slots = self.states()[0], self._split(self._idle())[0]
-        return self._jitted().lower(states, slots, **self._program(), num_updates=self.num_updates)
+        return self._jitted().lower(states, slots, **self._static(), num_updates=self.num_updates)
 
     def _advance(self, states: TrainState, slots: Slots, device: Any) -> tuple[TrainState, PyTree]:
         slots = jax.device_put(slots, device)
@@ -125,13 +126,13 @@ class Tiles(NamedTuple):
 
     def _program_on(self, device: Any, states: TrainState, slots: Slots) -> Callable[..., Any]:
         return programs.on_device(
-            self._jitted().trace(states, slots, **self._program(), num_updates=self.num_updates), device
+            self._jitted().trace(states, slots, **self._static(), num_updates=self.num_updates), device
         )
 
     def _jitted(self) -> Any:
         return _program_for(self.devices[0].platform)
 
-    def _program(self) -> dict[str, Any]:
+    def _static(self) -> dict[str, Any]:
         """What `_advance_tile` is compiled for, but for the number of updates."""
         leaves, structure = jax.tree.flatten(traced(self.algorithm).metrics)  # not traced again in each program
         return {"init": self.algorithm.init, "step": self.algorithm.step, "metrics": (tuple(leaves), structure)}

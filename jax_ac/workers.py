@@ -69,11 +69,11 @@ def hire(tiles: Tiles, config: Config, ends: Ends) -> Sequence[Worker]:
 
 
 def put(slots: Slots, before: tuple[Slots, Slots] | None, device: Any) -> Slots:
-    """The slots on a device. Leaves that are as they were `before`, on the host and there, are not sent again."""
+    """The slots on a device; a leaf that was the same in those `before`, on the host and there, is not sent again."""
     if before is None:
         return jax.device_put(slots, device)
     leaves, was, there = (jax.tree.leaves(each) for each in (slots, *before))
-    changed = [i for i, leaf in enumerate(leaves) if not np.array_equal(leaf, was[i])]
+    changed = [i for i, leaf in enumerate(leaves) if leaf.tobytes() != was[i].tobytes()]
     for i, leaf in zip(changed, jax.device_put([leaves[i] for i in changed], device), strict=True):
         there[i] = leaf
     return jax.tree.unflatten(jax.tree.structure(slots), there)

@@ -2,7 +2,7 @@
 
     python experiments/benchmark --environments ~/.cache/jax_ac/peers
 
-makes the peers' environments where they are missing (`environments.py`), takes about half an hour on 2 cores, and leaves
+makes the peers' environments where they are missing (`environments.py`), takes 10 to 40 minutes on 2 cores, and leaves
 ``benchmark.md``, ``.json`` and ``.png`` in experiments/results. --only picks pairs by a part of their names.
 
 - A pair is two processes that stay warm and work in turns, so that a machine whose speed drifts slows both; what is told is
@@ -50,7 +50,7 @@ def measure_others(raw: dict[str, Any], repetitions: int, interpreter: Callable[
     """What is no pair of speeds: imports, compiling, starting up, the cost of a lane among many, memory."""
     mine, theirs = startup.imports(repetitions)
     cold, cached = startup.from_typing(repetitions)
-    lanes_few, lanes_many = compare(cases.LANES, 2, interpreter)
+    lanes_few, lanes_many = compare(cases.LANES, repetitions, interpreter)
     one_seed = _keras_seed(raw)
     compiling = {name: pair["starts"]["ours"]["compile_seconds"] for name, pair in raw["pairs"].items()}
     rejax = [pair["starts"]["peer"]["compile_seconds"] for name, pair in raw["pairs"].items() if "rejax" in name]

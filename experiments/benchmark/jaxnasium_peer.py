@@ -1,6 +1,6 @@
 """A worker of the benchmark: PPO of Jaxnasium on its own CartPole-v1, S seeds vmapped in one compiled program.
 
-    jaxnasium-env/bin/python experiments/benchmark/jaxnasium_peer.py --seeds 64 --updates 100
+    jaxnasium-env/bin/python experiments/benchmark/jaxnasium_peer.py --seeds 1 --updates 150
 
 A ``go`` trains S new seeds for U updates from scratch, without log. With --evaluate, `mean_return` is that of the episodes
 that ended in the last tenth of the updates, which training measures anyway.

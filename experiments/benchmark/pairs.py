@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 PATIENCE = 1200
-"""Seconds that a worker may take for an answer; one of Jaxnasium's was once seen to wait for ever."""
+"""Seconds that a worker may take for an answer; Jaxnasium's with 16 seeds waits for ever."""
 
 
 class Side(NamedTuple):

@@ -21,7 +21,7 @@ SECONDS = 6
 WARM_LINE = "warm"
 
 GROUPS = (
-    ("products", r"^ynn::dot_|^Eigen::internal::\w*(gebp|[Cc]ontraction\w*Kernel)"),
+    ("products of matrices", r"^ynn::dot_|^Eigen::internal::\w*(gebp|[Cc]ontraction\w*Kernel)"),
     ("rearranging for products", r"^ynn::(transpose|interleave|packer)|Eigen::internal::gemm_pack"),
     ("sums by YNNPACK", r"^ynn::(sum|reduce)"),
     ("allocating memory", r"^_*(int_)?(malloc|free|cfree|mid_memalign|memalign|realloc|calloc|unlink_chunk)"),
@@ -30,13 +30,13 @@ GROUPS = (
 
 THUNKS = {
     "YnnFusionThunk": "calling YNNPACK",
-    "DotThunk": "products",
+    "DotThunk": "products of matrices",
     "SortThunk": "sorting",
     "CopyThunk": "copies",
 }
-OWN = "XLA's kernels"
+OWN = "XLA's own kernels"
 HANDING_OUT = "handing out kernels"
-UNCALLED = "products"
+UNCALLED = "products of matrices"
 """Code that was made when it ran and keeps no account of who called it: oneDNN's, which Eigen multiplies with."""
 
 
@@ -73,8 +73,8 @@ def shares(preset: str, width: int) -> tuple[Counter, int]:
             raise SystemExit(f"{preset} could not be trained.")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "samples"
-            record = f"perf record -g -F 5000 -o {path} -p {child.pid} -- sleep {SECONDS}"
-            done = subprocess.run(record.split(), capture_output=True, text=True)
+            record = ["perf", "record", "-g", "-F", "5000", "-o", str(path), "-p", str(child.pid)]
+            done = subprocess.run([*record, "--", "sleep", str(SECONDS)], capture_output=True, text=True)
             if done.returncode:
                 raise SystemExit(f"perf cannot record: {done.stderr.strip()}")
             counts = Counter(group(frames) for frames in samples(path) if frames)
