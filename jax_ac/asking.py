@@ -8,7 +8,6 @@ from typing import Any
 LOOK_SECONDS = 0.1
 """Between two looks at whether it is given up."""
 
-
 NOBODY = "UNAVAILABLE"
 """In the error of a call over gRPC, as JAX's are, that has reached nobody."""
 
@@ -20,8 +19,10 @@ class GivenUp(Exception):
 def ask(question: Callable[..., Any], *arguments: Any, give_up: Callable[[], bool]) -> Any:
     """What `question` returns or raises, in a thread of its own.
 
-    Raises `GivenUp` if `give_up` says so before, or the question has reached nobody.
+    Raises `GivenUp` if `give_up` says so before, or the question has reached nobody; what is given up at once is not asked.
     """
+    if give_up():
+        raise GivenUp
     answer: Future = Future()
 
     def call() -> None:

@@ -91,14 +91,14 @@ class Tiles(NamedTuple):
         """
         return _unzip([self._advance(*tile) for tile in zip(states, self._split(slots), self.devices, strict=True)])
 
-    def program(
-        self, tile: int, states: TrainState, slots: Slots
-    ) -> Callable[[TrainState, Slots], tuple[TrainState, PyTree]]:
-        """``(states, slots) -> states, metrics``, leaves ``[width, ...]``, as `advance` for one tile, on its device.
+    def program(self, states: TrainState, slots: Slots, device: Any) -> Callable[..., tuple[TrainState, PyTree]]:
+        """``(states, slots) -> states, metrics``, leaves ``[width, ...]``, as `advance` for the tile on this device.
 
-        It consumes the states. Keep it: to look it up takes a millisecond.
+        The arguments are those of its first call; all must be on the device. It consumes the states. Keep it: to look it up
+        takes a millisecond.
         """
-        return self._program_on(self.devices[tile], states, slots)
+        traced = self._jitted().trace(states, slots, **self._static(), num_updates=self.num_updates)
+        return programs.on_device(traced, device)
 
     def insert(self, tile: int, states: TrainState, places: np.ndarray, rows: TrainState) -> TrainState:
         """The tile's states with `rows`, leaves ``[m, ...]`` on the host, at `places`, ``[m]``."""
@@ -122,12 +122,7 @@ class Tiles(NamedTuple):
 
     def _advance(self, states: TrainState, slots: Slots, device: Any) -> tuple[TrainState, PyTree]:
         slots = jax.device_put(slots, device)
-        return self._program_on(device, states, slots)(states, slots)
-
-    def _program_on(self, device: Any, states: TrainState, slots: Slots) -> Callable[..., Any]:
-        return programs.on_device(
-            self._jitted().trace(states, slots, **self._static(), num_updates=self.num_updates), device
-        )
+        return self.program(states, slots, device)(states, slots)
 
     def _jitted(self) -> Any:
         return _program_for(self.devices[0].platform)

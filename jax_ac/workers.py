@@ -47,10 +47,11 @@ class Worker:
         return Report(marks, metrics, places, rows, end - start, evaluating)
 
     def _train(self, slots: Slots) -> tuple[TrainState, Any]:
-        there = put(slots, self._told, self.tiles.devices[self.tile])
+        device = self.tiles.devices[self.tile]
+        there = put(slots, self._told, device)
         self._told = slots, there
         if self._program is None:
-            self._program = self.tiles.program(self.tile, self._states, there)
+            self._program = self.tiles.program(self._states, there, device)
         return jax.block_until_ready(self._program(self._states, there))
 
     def states(self) -> TrainState:

@@ -29,6 +29,13 @@ def test_who_reaches_nobody_is_given_no_answer():
         ask(refuse, "UNAVAILABLE: recvmsg:Connection reset by peer", give_up=never)
 
 
+def test_what_is_given_up_is_not_asked():
+    asked = []
+    with pytest.raises(GivenUp):
+        ask(asked.append, 1, give_up=lambda: True)
+    assert not asked
+
+
 def test_one_can_give_up():
     asked = threading.Event()
 

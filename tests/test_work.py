@@ -12,6 +12,7 @@ import jax.extend
 import pytest
 
 import jax_ac
+from jax_ac import tiles
 from jax_ac.tiles import make_tiles
 from jax_ac.tracing import traced
 
@@ -83,6 +84,13 @@ def test_a_loss_is_traced_once(preset):
     step = functools.partial(algorithm.step.func, parts._replace(loss=loss))
     make_tiles(algorithm._replace(step=step), 4, 10, width=4).lowered()
     assert len(calls) == 1
+
+
+def test_a_program_with_other_options_of_xla_is_another(keras, monkeypatch):
+    with_ours = make_tiles(keras, 4, 10, width=4).fingerprint()
+    assert make_tiles(keras, 4, 10, width=4).fingerprint() == with_ours
+    monkeypatch.setitem(tiles.COMPILER_OPTIONS, "cpu", {"xla_backend_optimization_level": 1})
+    assert make_tiles(keras, 4, 10, width=4).fingerprint() != with_ours
 
 
 @pytest.mark.parametrize(("env", "draws"), [("CartPole-v1", False), ("Breakout-MinAtar", True)])

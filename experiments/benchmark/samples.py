@@ -20,8 +20,9 @@ from pathlib import Path
 SECONDS = 6
 WARM_LINE = "warm"
 
+PRODUCTS = "products of matrices"
 GROUPS = (
-    ("products of matrices", r"^ynn::dot_|^Eigen::internal::\w*(gebp|[Cc]ontraction\w*Kernel)"),
+    (PRODUCTS, r"^ynn::dot_|^Eigen::internal::\w*(gebp|[Cc]ontraction\w*Kernel)"),
     ("rearranging for products", r"^ynn::(transpose|interleave|packer)|Eigen::internal::gemm_pack"),
     ("sums by YNNPACK", r"^ynn::(sum|reduce)"),
     ("allocating memory", r"^_*(int_)?(malloc|free|cfree|mid_memalign|memalign|realloc|calloc|unlink_chunk)"),
@@ -30,13 +31,13 @@ GROUPS = (
 
 THUNKS = {
     "YnnFusionThunk": "calling YNNPACK",
-    "DotThunk": "products of matrices",
+    "DotThunk": PRODUCTS,
     "SortThunk": "sorting",
     "CopyThunk": "copies",
 }
 OWN = "XLA's own kernels"
 HANDING_OUT = "handing out kernels"
-UNCALLED = "products of matrices"
+UNCALLED = PRODUCTS
 """Code that was made when it ran and keeps no account of who called it: oneDNN's, which Eigen multiplies with."""
 
 
@@ -99,7 +100,7 @@ def train_for_ever(preset: str, width: int) -> None:
     numbers = jax.tree.map(lambda number: np.full(width, number, np.float32), algorithm.hyperparams)
     slots = jax.device_put(Slots(seeds, numbers, np.ones(width, bool), limit), device)
     (states,) = tiles.states()
-    program = tiles.program(0, states, slots)
+    program = tiles.program(states, slots, device)
     states, _ = program(states, slots)
     slots = slots._replace(fresh=jax.device_put(np.zeros(width, bool), device))
     print(WARM_LINE, flush=True)
