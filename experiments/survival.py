@@ -18,7 +18,8 @@ from pathlib import Path
 
 CHILD = """
 import os, sys
-os.environ["NPROC"] = "1"
+from jax_ac.devices import xla_environment
+os.environ.update(xla_environment())
 import jax
 jax.config.update("jax_num_cpu_devices", int(sys.argv[2]))
 import jax_ac

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from jax_ac.clusters import RayCluster, kind_of_device
+from jax_ac.devices import xla_environment
 from jax_ac.errors import CannotTrain, first_line
 from jax_ac.orders import Failed, Lost, NotReady, Order, Report
 from jax_ac.plans import Plan
@@ -26,8 +27,9 @@ MOST_LOSSES = 3
 LOOK_SECONDS = 2.0
 """Between two looks at what the cluster has: workers are added where nodes have joined."""
 
-PASSED = ("NPROC", "XLA_FLAGS", "JAX_ENABLE_X64", "JAX_COMPILATION_CACHE_DIR", "JAX_DEFAULT_MATMUL_PRECISION")
-"""Environment variables that workers get from the process of the run: they change bits, or where programs are kept."""
+PASSED = ("JAX_ENABLE_X64", "JAX_COMPILATION_CACHE_DIR", "JAX_DEFAULT_MATMUL_PRECISION")
+"""Environment variables that workers get from the process of the run, beside those that tell XLA something: they change
+bits, or where programs are kept."""
 
 
 class RayCrew:
@@ -115,7 +117,7 @@ class RayCrew:
     def _hired(self) -> Any:
         import ray
 
-        variables = {"NPROC": "1"} | {name: os.environ[name] for name in PASSED if name in os.environ}
+        variables = xla_environment() | {name: os.environ[name] for name in PASSED if name in os.environ}
         if self._kind == "CPU":
             variables["JAX_PLATFORMS"] = "cpu"
         options = {"num_cpus": 1, "num_gpus": int(self._kind == "GPU"), "max_restarts": -1, "max_task_retries": 0}

@@ -4,7 +4,10 @@ import gc
 import os
 from pathlib import Path
 
-os.environ["NPROC"] = "1"
+from jax_ac.devices import xla_environment
+
+os.environ.pop("NPROC", None)
+os.environ.update(xla_environment())
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1.0")  # JAX's own, whatever the command line chooses
 

@@ -1,10 +1,13 @@
 """What only a fresh process can show: the bits on other numbers of devices and threads, 64-bit mode, lazy imports."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+
+from jax_ac import devices
 
 DIGEST = """
 import sys
@@ -108,6 +111,38 @@ def test_names_are_what_they_are_however_they_are_reached():
         "from jax_ac.training import train; import jax_ac; assert jax_ac.train is train; print(callable(jax_ac.train_many))"
     )
     assert in_fresh_process(code) == ["True"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({}, r"--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=\d+"),
+        ({"XLA_FLAGS": "--xla_dump_to=there"}, r"--xla_dump_to=there --xla_backend_extra_options=\w+=\d+"),
+        ({"XLA_FLAGS": "--xla_backend_extra_options=one=1"}, "--xla_backend_extra_options=one=1"),
+        ({"XLA_FLAGS": "a_file"}, "a_file"),
+    ],
+)
+def test_what_the_user_tells_xla_is_kept(monkeypatch, given, kept):
+    for name in ("NPROC", "XLA_FLAGS"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(devices.sys, "platform", "linux")
+    monkeypatch.setattr(devices.platform, "machine", lambda: "x86_64")
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    variables = devices.xla_environment()
+    assert re.fullmatch(kept, variables["XLA_FLAGS"])
+    assert variables["NPROC"] == "1"
+    os.environ.update(variables)
+    assert devices.xla_environment() == variables
+
+
+@pytest.mark.parametrize(("system", "machine"), [("darwin", "arm64"), ("linux", "aarch64"), ("win32", "AMD64")])
+def test_loops_are_left_to_xla_where_it_may_not_use_ynnpack(monkeypatch, system, machine):
+    for name in ("NPROC", "XLA_FLAGS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(devices.sys, "platform", system)
+    monkeypatch.setattr(devices.platform, "machine", lambda: machine)
+    assert devices.xla_environment() == {"NPROC": "1"}
 
 
 def test_all_cores():

@@ -5,6 +5,7 @@ Timings are benchmarks (`experiments/benchmark`), never tests.
 """
 
 import functools
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -84,6 +85,15 @@ def test_a_loss_is_traced_once(preset):
     step = functools.partial(algorithm.step.func, parts._replace(loss=loss))
     make_tiles(algorithm._replace(step=step), 4, 10, width=4).lowered()
     assert len(calls) == 1
+
+
+@pytest.mark.skipif("small_while_loop" not in os.environ.get("XLA_FLAGS", ""), reason="XLA may not use YNNPACK here")
+def test_the_rollout_of_the_keras_example_is_one_function(keras):
+    """And so are the returns, but no loop that holds a product which YNNPACK multiplies."""
+    text = make_tiles(keras, 4, 10, width=4).lowered().compile().as_text()
+    functions = [line for line in text.splitlines() if "xla_cpu_small_call" in line]
+    assert sum("f32[200,4,1,4]" in line for line in functions) == 1
+    assert sum("f32[200,4,1]" in line for line in functions) == 2
 
 
 def test_a_program_with_other_options_of_xla_is_another(keras, monkeypatch):

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-os.environ.setdefault("NPROC", "1")
+from jax_ac.devices import xla_environment
+
+os.environ.update(xla_environment())
 
 import gymnax
 import jax

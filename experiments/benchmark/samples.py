@@ -86,7 +86,9 @@ def shares(preset: str, width: int) -> tuple[Counter, int]:
 
 
 def train_for_ever(preset: str, width: int) -> None:
-    os.environ["NPROC"] = "1"
+    from jax_ac.devices import xla_environment
+
+    os.environ.update(xla_environment())
     import jax
     import numpy as np
     from stages import algorithm_of

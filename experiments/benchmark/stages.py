@@ -14,7 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-os.environ.setdefault("NPROC", "1")
+from jax_ac.devices import xla_environment
+
+os.environ.update(xla_environment())
 
 import jax
 import jax.numpy as jnp
