@@ -116,8 +116,8 @@ class Tiles(NamedTuple):
         return hashlib.sha256(f"{self.lowered().as_text()}{options}".encode()).hexdigest()
 
     def lowered(self) -> jax.stages.Lowered:
-        """The program for the first device, traced and not yet compiled."""
-        states, slots = self.states()[0], self._split(self._idle())[0]
+        """The program for the first device, traced and not yet compiled; `compile` does not lower it again."""
+        states, slots = self.states()[0], jax.device_put(self._split(self._idle())[0], self.devices[0])
         return self._jitted().lower(states, slots, **self._static(), num_updates=self.num_updates)
 
     def _advance(self, states: TrainState, slots: Slots, device: Any) -> tuple[TrainState, PyTree]:

@@ -70,12 +70,11 @@ def test_coverage_of_the_mean(runs, lowest, highest):
     assert lowest <= covered <= highest
 
 
-def test_wilson_by_its_formula():
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_wilson_against_scipy(level):
     for successes, runs in [(0, 10), (243, 256), (64, 64), (1, 1)]:
-        p, z = successes / runs, scipy_stats.norm.ppf(0.975)
-        middle = (p + z**2 / (2 * runs)) / (1 + z**2 / runs)
-        half = z / (1 + z**2 / runs) * np.sqrt(p * (1 - p) / runs + z**2 / (4 * runs**2))
-        np.testing.assert_allclose(wilson(successes, runs), [p, middle - half, middle + half], atol=1e-12)
+        theirs = scipy_stats.binomtest(successes, runs).proportion_ci(level, method="wilson")
+        np.testing.assert_allclose(wilson(successes, runs, level=level), [successes / runs, *theirs], atol=1e-12)
 
 
 def test_probability_of_improvement():

@@ -155,3 +155,15 @@ try: jax_ac.use_all_cores()
 except RuntimeError as error: print("before" in str(error))
 """
     assert in_fresh_process(late) == ["True"]
+
+
+def test_what_a_run_came_to_is_said_without_scipy_stats():
+    """It would take the command line a second to import."""
+    code = """
+import sys
+import numpy as np
+from jax_ac import solving, summaries
+said = solving.verdict(np.arange(1.0, 9), np.ones(8, bool), "(above 195)")
+print(said.split()[0], "scipy.stats" in sys.modules)
+"""
+    assert in_fresh_process(code) == ["8", "False"]

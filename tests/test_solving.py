@@ -1,5 +1,7 @@
 """Times until solved with censoring: by hand, against naive loops, and coverage."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
@@ -39,6 +41,21 @@ def test_against_the_naive_loop_and_greenwood():
         error = np.sqrt(sum(d / (n * (n - d)) for d, n in events)) / np.log(estimate)
         expected = estimate ** np.exp(np.array([-1, 1]) * scipy_stats.norm.ppf(0.975) * error)
         np.testing.assert_allclose([low, high], np.sort(expected), rtol=1e-9)
+
+
+@pytest.mark.parametrize("solved_by", [0, 5, 12, 20])
+def test_against_scipy(solved_by):
+    """With ties, with nobody solved, with all; where scipy knows no bounds there are none."""
+    time = np.random.default_rng(1).integers(1, 20, 40).astype(float)
+    solved = time < solved_by
+    curve = kaplan_meier(time, solved, level=0.9)
+    theirs = scipy_stats.ecdf(scipy_stats.CensoredData.right_censored(time, ~solved)).sf
+    with warnings.catch_warnings(action="ignore"):
+        bounds = theirs.confidence_interval(0.9, method="log-log")
+    np.testing.assert_array_equal(curve.time, theirs.quantiles)
+    for ours, expected in zip(curve[1:4], (theirs, bounds.low, bounds.high), strict=True):
+        np.testing.assert_allclose(ours, expected.probabilities, atol=1e-12)
+    assert curve.censored.tolist() == [np.sum((time == t) & ~solved) for t in curve.time]
 
 
 def test_all_solved_or_none():
