@@ -23,7 +23,6 @@ def use_all_cores() -> None:
     Raises:
       RuntimeError: if JAX has started already.
     """
-    os.environ.update(xla_environment())
     import jax
 
     if jax.config.values["jax_num_cpu_devices"] == -1:
@@ -31,6 +30,7 @@ def use_all_cores() -> None:
             jax.config.update("jax_num_cpu_devices", num_cores())
         except RuntimeError:
             raise RuntimeError("use_all_cores must be called before JAX first computes something.") from None
+    os.environ.update(xla_environment())
 
 
 def xla_environment() -> dict[str, str]:
@@ -41,7 +41,7 @@ def xla_environment() -> dict[str, str]:
     or is the name of a file.
     """
     flags = os.environ.get("XLA_FLAGS", "")
-    has_ynnpack = sys.platform == "linux" and platform.machine() in ("x86_64", "AMD64")
+    has_ynnpack = sys.platform == "linux" and platform.machine() == "x86_64"
     is_a_file = bool(flags) and not flags.lstrip().startswith("--")
     if has_ynnpack and not is_a_file and EXTRA_OPTIONS not in flags:
         flags = f"{flags} {EXTRA_OPTIONS}=xla_cpu_small_while_loop_byte_threshold={SMALL_LOOP}".lstrip()

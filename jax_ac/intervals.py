@@ -116,10 +116,11 @@ def wilson(successes: int, runs: int, *, level: float = 0.95) -> Interval:
     if not 0 <= successes <= runs or runs < 1:
         raise ValueError(f"wilson takes some successes of 1 run or more, got {successes} of {runs}.")
     check_level(level)
+    successes, runs = int(successes), int(runs)
     share, z = successes / runs, normal_quantile(level)
     middle = (share + z**2 / (2 * runs)) / (1 + z**2 / runs)
     half = z / (1 + z**2 / runs) * math.sqrt(share * (1 - share) / runs + z**2 / (4 * runs**2))
-    return Interval(np.float64(share), max(0.0, middle - half), min(1.0, middle + half))
+    return Interval(np.float64(share), middle - half if successes else 0.0, middle + half if successes < runs else 1.0)
 
 
 def probability_of_improvement(

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jax_ac.intervals import Interval, normal_quantile, wilson
+from jax_ac.samples import check_level
 
 
 class Survival(NamedTuple):
@@ -36,7 +37,7 @@ def kaplan_meier(time: np.ndarray, solved: np.ndarray, *, level: float = 0.95) -
       level: of confidence.
 
     Raises:
-      ValueError: if they are not two rows of one length, with at least one seed.
+      ValueError: if they are not two rows of one length, with at least one seed, or the level is not between 0 and 1.
 
     Four seeds; the one that had 300 episodes was not solved in them:
 
@@ -46,6 +47,7 @@ def kaplan_meier(time: np.ndarray, solved: np.ndarray, *, level: float = 0.95) -
     >>> median_time(curve).estimate
     200.0
     """
+    check_level(level)
     time, solved = _watched(time, solved)
     times, at = np.unique(time, return_inverse=True)
     events, censored = np.bincount(at, solved), np.bincount(at, ~solved).astype(int)

@@ -75,6 +75,8 @@ def test_wilson_against_scipy(level):
     for successes, runs in [(0, 10), (243, 256), (64, 64), (1, 1)]:
         theirs = scipy_stats.binomtest(successes, runs).proportion_ci(level, method="wilson")
         np.testing.assert_allclose(wilson(successes, runs, level=level), [successes / runs, *theirs], atol=1e-12)
+    for runs in range(1, 300):
+        assert (wilson(0, runs, level=level).low, wilson(runs, runs, level=level).high) == (0, 1)
 
 
 def test_probability_of_improvement():

@@ -42,8 +42,11 @@ print(len(np.unique(states.params["params"]["gru"]["hn"]["kernel"], axis=0)))
 """
 
 
+SET_BY_TESTS = ("NPROC", "XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR")
+
+
 def in_fresh_process(code, *arguments, **environment):
-    clean = {name: value for name, value in os.environ.items() if name not in ("NPROC", "JAX_COMPILATION_CACHE_DIR")}
+    clean = {name: value for name, value in os.environ.items() if name not in SET_BY_TESTS}
     result = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         env=clean | environment,
@@ -124,7 +127,7 @@ def test_names_are_what_they_are_however_they_are_reached():
 )
 def test_what_the_user_tells_xla_is_kept(monkeypatch, given, kept):
     for name in ("NPROC", "XLA_FLAGS"):
-        monkeypatch.delenv(name)
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(devices.sys, "platform", "linux")
     monkeypatch.setattr(devices.platform, "machine", lambda: "x86_64")
     for name, value in given.items():
@@ -132,7 +135,8 @@ def test_what_the_user_tells_xla_is_kept(monkeypatch, given, kept):
     variables = devices.xla_environment()
     assert re.fullmatch(kept, variables["XLA_FLAGS"])
     assert variables["NPROC"] == "1"
-    os.environ.update(variables)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     assert devices.xla_environment() == variables
 
 
@@ -146,15 +150,21 @@ def test_loops_are_left_to_xla_where_it_may_not_use_ynnpack(monkeypatch, system,
 
 
 def test_all_cores():
-    code = "import jax_ac, jax, os; jax_ac.use_all_cores(); print(jax.local_device_count() == len(os.sched_getaffinity(0)))"
-    assert in_fresh_process(code) == ["True"]
+    code = """
+import jax_ac, jax, os
+from jax_ac.devices import xla_environment
+told = xla_environment()
+jax_ac.use_all_cores()
+print(jax.local_device_count() == len(os.sched_getaffinity(0)), told.items() <= os.environ.items())
+"""
+    assert in_fresh_process(code) == ["True", "True"]
     late = """
-import jax, jax_ac
+import os, jax, jax_ac
 jax.numpy.ones(1)
 try: jax_ac.use_all_cores()
-except RuntimeError as error: print("before" in str(error))
+except RuntimeError as error: print("before" in str(error), "XLA_FLAGS" in os.environ)
 """
-    assert in_fresh_process(late) == ["True"]
+    assert in_fresh_process(late) == ["True", "False"]
 
 
 def test_what_a_run_came_to_is_said_without_scipy_stats():

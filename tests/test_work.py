@@ -87,6 +87,15 @@ def test_a_loss_is_traced_once(preset):
     assert len(calls) == 1
 
 
+def test_a_program_is_lowered_once(keras):
+    """For the fingerprint; what is compiled is the same module."""
+    tile = make_tiles(keras, 4, 10, width=4)
+    for_fingerprint = tile.lowered().compiler_ir()
+    slots = jax.device_put(tile._split(tile._idle())[0], tile.devices[0])
+    compiled = tile._jitted().trace(tile.states()[0], slots, **tile._static(), num_updates=10).lower()
+    assert compiled.compiler_ir() is for_fingerprint
+
+
 @pytest.mark.skipif("small_while_loop" not in os.environ.get("XLA_FLAGS", ""), reason="XLA may not use YNNPACK here")
 def test_the_rollout_of_the_keras_example_is_one_function(keras):
     """And so are the returns, but no loop that holds a product which YNNPACK multiplies."""
