@@ -97,8 +97,7 @@ class Tiles(NamedTuple):
         The arguments are those of its first call; all must be on the device. It consumes the states. Keep it: to look it up
         takes a millisecond.
         """
-        traced = self._jitted().trace(states, slots, **self._static(), num_updates=self.num_updates)
-        return programs.on_device(traced, device)
+        return programs.on_device(self._traced(states, slots), device)
 
     def insert(self, tile: int, states: TrainState, places: np.ndarray, rows: TrainState) -> TrainState:
         """The tile's states with `rows`, leaves ``[m, ...]`` on the host, at `places`, ``[m]``."""
@@ -118,19 +117,22 @@ class Tiles(NamedTuple):
     def lowered(self) -> jax.stages.Lowered:
         """The program for the first device, traced and not yet compiled; `compile` does not lower it again."""
         states, slots = self.states()[0], jax.device_put(self._split(self._idle())[0], self.devices[0])
-        return self._jitted().lower(states, slots, **self._static(), num_updates=self.num_updates)
+        return self._traced(states, slots).lower()
 
     def _advance(self, states: TrainState, slots: Slots, device: Any) -> tuple[TrainState, PyTree]:
         slots = jax.device_put(slots, device)
         return self.program(states, slots, device)(states, slots)
 
-    def _jitted(self) -> Any:
-        return _program_for(self.devices[0].platform)
-
-    def _static(self) -> dict[str, Any]:
-        """What `_advance_tile` is compiled for, but for the number of updates."""
+    def _traced(self, states: TrainState, slots: Slots) -> jax.stages.Traced:
         leaves, structure = jax.tree.flatten(traced(self.algorithm).metrics)  # not traced again in each program
-        return {"init": self.algorithm.init, "step": self.algorithm.step, "metrics": (tuple(leaves), structure)}
+        return _program_for(self.devices[0].platform).trace(
+            states,
+            slots,
+            init=self.algorithm.init,
+            step=self.algorithm.step,
+            metrics=(tuple(leaves), structure),
+            num_updates=self.num_updates,
+        )
 
     def _split(self, slots: Slots) -> list[Slots]:
         starts = range(0, self.num_slots, self.width)
