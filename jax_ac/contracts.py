@@ -11,7 +11,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jax_ac.checks import FINITE, check_number, check_positive
-from jax_ac.types import Box, Discrete, Functions
+from jax_ac.types import Box, Discrete, Functions, PyTree
 
 
 def check_fields(functions: Functions) -> Functions:
@@ -103,7 +103,7 @@ def _check_reset(functions: Functions, began: Any) -> None:
 def _check_step(name: str, began: Any, stepped: Any) -> None:
     if not (isinstance(stepped, tuple) and len(stepped) == 5):
         raise ValueError(f"step of {name} must return (obs, state, reward, terminated, truncated).")
-    if jax.tree.map(jnp.shape, began) != jax.tree.map(jnp.shape, stepped[:2]):
+    if _shapes(began) != _shapes(stepped[:2]):
         raise ValueError(f"step of {name} must return obs and state of the structure and shapes that reset gives them.")
     if not jax.tree.all(jax.tree.map(lambda a, b: jnp.can_cast(b.dtype, a.dtype, "same_kind"), began, stepped[:2])):
         raise ValueError(f"step of {name} returns real numbers where reset gives whole ones, which would be cut off.")
@@ -114,3 +114,9 @@ def _check_step(name: str, began: Any, stepped: Any) -> None:
         raise ValueError(f"the reward of {name} must be a real number, got {reward}.")
     if {terminated, truncated} != {np.dtype(bool)}:
         raise ValueError(f"terminated and truncated of {name} must be bools, got {terminated} and {truncated}.")
+
+
+def _shapes(tree: PyTree) -> tuple[list[tuple[int, ...]], Any]:
+    """The shapes of the leaves, and the structure: a structure can be compared where its nodes, holding arrays, cannot."""
+    leaves, structure = jax.tree.flatten(tree)
+    return [leaf.shape for leaf in leaves], structure

@@ -1,5 +1,7 @@
 """Functions as environments: what they are by hand, that they train, and what breaks their contract."""
 
+import dataclasses
+
 import gymnax
 import jax
 import jax.numpy as jnp
@@ -54,6 +56,36 @@ def test_a_pair_of_functions_trains():
     assert (states.env_steps == 20 * 32).all()
     length = np.nanmean(metrics.episode_length, axis=(1, 2))
     assert length[0] > length[1] + 1  # which begins near an end
+
+
+@jax.tree_util.register_pytree_node_class
+@dataclasses.dataclass
+class Physics:
+    """A state with constants beside its arrays, as that of MuJoCo's MJX: two of them cannot be compared by ``==``."""
+
+    at: jax.Array
+    constants: np.ndarray
+
+    def tree_flatten(self):
+        return (self.at,), tuple(self.constants)
+
+    @classmethod
+    def tree_unflatten(cls, constants, leaves):
+        return cls(*leaves, np.array(constants))
+
+
+@pytest.mark.parametrize("constants", [[], [1.0, 2.0]])
+def test_a_state_may_hold_constants(constants):
+    def reset(key):
+        return jnp.zeros(2), Physics(jnp.zeros(()), np.array(constants))
+
+    def step(key, state, action):
+        return jnp.zeros(2), dataclasses.replace(state, at=state.at + 1.0), 1.0, False, state.at >= 4.0
+
+    env = jax_ac.make_env(walk(reset=reset, step=step, params={}))
+    states, metrics = jax_ac.train_many(jax_ac.a2c(env, 2, 8, network=small(env)), 2, 2)
+    assert (np.asarray(metrics.episode_length)[:, -1] == 5).all()
+    assert isinstance(states.acting.env_state, Physics)
 
 
 def takes(value):
