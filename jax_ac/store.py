@@ -151,8 +151,9 @@ def _fits(written: list[list], expected: list[list]) -> bool:
 
 
 def remove(folder: Path) -> None:
-    """Takes a sealed folder away, whole or not at all for who reads it."""
+    """Takes a sealed folder away, whole or not at all for who reads it; so too where a process was killed while it did that."""
     aside = folder.with_name(f"{folder.name}.old{PARTIAL}")
+    shutil.rmtree(aside, ignore_errors=True)
     os.rename(folder, aside)
     shutil.rmtree(aside, ignore_errors=True)
 

@@ -67,6 +67,18 @@ def test_folders_are_numbered_and_what_is_half_written_does_not_count(tmp_path):
     assert store.next_folder(tmp_path).name == "000011"
 
 
+def test_a_name_may_come_again_after_a_removal_that_was_killed(tmp_path, monkeypatch):
+    """Names are counted from 0 again once no folder is left."""
+    with monkeypatch.context() as killed:
+        killed.setattr(store.shutil, "rmtree", lambda *args, **options: None)
+        store.write_sealed(store.next_folder(tmp_path), {"x": np.ones(1)})
+        store.remove(tmp_path / "000000")
+    assert any(tmp_path.iterdir())
+    store.write_sealed(store.next_folder(tmp_path), {"x": np.zeros(1)})
+    store.remove(tmp_path / "000000")
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_failed_write_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="No such file or directory"):
         store.write_sealed(tmp_path / "none" / "000000", TREE)
