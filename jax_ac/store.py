@@ -151,7 +151,7 @@ def _fits(written: list[list], expected: list[list]) -> bool:
 
 
 def remove(folder: Path) -> None:
-    """Takes a sealed folder away, whole or not at all for who reads it; so too where a process was killed while it did that."""
+    """Takes a sealed folder away, whole or not at all for who reads it. What a killed removal of that name left goes too."""
     aside = folder.with_name(f"{folder.name}.old{PARTIAL}")
     shutil.rmtree(aside, ignore_errors=True)
     os.rename(folder, aside)

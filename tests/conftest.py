@@ -1,13 +1,21 @@
-"""Every test sees two CPU devices, strict shapes, and warnings as errors; programs once compiled are kept on disk."""
+"""Every test sees two CPU devices, strict shapes, and warnings as errors; programs once compiled are kept on disk.
+
+Here and in the commands that tests run XLA uses its older emitters of kernels, so that tests take two thirds of the time;
+their kernels are slower, and the last bits differ. Notebooks, whose claims are of learning, run as users run them.
+"""
 
 import gc
 import os
 from pathlib import Path
 
-from jax_ac.devices import xla_environment
+from jax_ac.devices import SMALL_LOOP, xla_environment
 
 os.environ.pop("NPROC", None)
 os.environ.update(xla_environment())
+OLDER_EMITTERS = ",xla_cpu_disable_new_fusion_emitters"
+FLAGS_OF_USERS = os.environ.get("XLA_FLAGS", "").removesuffix(OLDER_EMITTERS)  # which xdist's workers have from its process
+if FLAGS_OF_USERS.endswith(f"={SMALL_LOOP}"):
+    os.environ["XLA_FLAGS"] = FLAGS_OF_USERS + OLDER_EMITTERS
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1.0")  # JAX's own, whatever the command line chooses
 
@@ -30,6 +38,12 @@ def programs_of_a_module():
     """A loaded program keeps memory mappings, of which Linux gives a process 65,530: a whole suite would need more."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture
+def flags_of_users(monkeypatch):
+    """Processes that a test starts compile as those of users do."""
+    monkeypatch.setenv("XLA_FLAGS", FLAGS_OF_USERS)
 
 
 @pytest.fixture

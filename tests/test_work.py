@@ -22,7 +22,10 @@ MARGIN = 1.25
 
 
 class Work(NamedTuple):
-    """Of the program of a tile of 4 lanes: kernels and products in its text, FLOP with each loop counted once, bytes."""
+    """Of the program of a tile of 4 lanes: kernels and products in its text, FLOP with each loop counted once, bytes.
+
+    Kernels are those of several operations: a single one is a kernel to some of XLA's emitters, and not to others.
+    """
 
     kernels: int
     products: int
@@ -31,9 +34,9 @@ class Work(NamedTuple):
 
 
 MEASURED = {
-    "keras": Work(325, 7, 1.39e6, 407_464),
-    "a2c": Work(595, 47, 16.8e6, 622_944),
-    "ppo": Work(688, 50, 49.9e6, 2_161_136),
+    "keras": Work(231, 7, 1.39e6, 407_464),
+    "a2c": Work(442, 47, 16.8e6, 622_944),
+    "ppo": Work(514, 50, 49.9e6, 2_161_136),
 }
 
 
@@ -63,7 +66,7 @@ def test_a_program_does_no_more_work_than_it_did(preset):
     compiled = make_tiles(algorithm_of(preset), 4, 10, width=4).lowered().compile()
     text, memory = compiled.as_text(), compiled.memory_analysis()
     work = Work(
-        kernels=text.count(" fusion("),
+        kernels=text.count(" fusion(") - text.count("calls=%wrapped_"),
         products=text.count(" dot("),
         flops=compiled.cost_analysis()["flops"],
         temporary_bytes=memory.temp_size_in_bytes,
