@@ -6,6 +6,9 @@ import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+PARTIAL = ".partial"
+"""How the names of files and folders end that are still being written."""
+
 
 def claim_folder(path: Path) -> list[Path]:
     """Makes a folder, which may exist if it is empty, and checks that it can be written to.
@@ -22,7 +25,7 @@ def claim_folder(path: Path) -> list[Path]:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
-        occupied = any(path.iterdir())
+        occupied = any(not _is_partial(inside) for inside in path.iterdir())
     except OSError as error:
         release_folder(made)
         raise ValueError(f"cannot write to the folder {path}: {error.strerror or error}.") from None
@@ -38,6 +41,11 @@ def release_folder(made: list[Path]) -> None:
             folder.rmdir()
         except OSError:
             return
+
+
+def _is_partial(path: Path) -> bool:
+    """Whether it is what `write_whole` leaves when the process is killed."""
+    return path.name.startswith(".") and path.name.endswith(PARTIAL)
 
 
 def first_free(path: Path) -> Path:
@@ -59,7 +67,7 @@ def check_file(path: Path, suffixes: Collection[str]) -> None:
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Calls `write` with a temporary path beside `path`, then moves the file there in one step, also if power is cut."""
-    temporary = path.with_name(f".{path.name}.partial")
+    temporary = path.with_name(f".{path.name}{PARTIAL}")
     try:
         write(temporary)
         flush(temporary)

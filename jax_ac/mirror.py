@@ -144,9 +144,10 @@ class Mirror:
                     self._fetched[file], self._sent[file] = version, _stamp(self.local / file)
         except Missing:
             return None
-        for part in _parts(self._files_in(name)).keys() - whole.keys():  # the store is the truth
-            store.remove(self.local / part)
-            self._parts.pop(part, None)
+        for part in _parts(self._files_in(name)).keys() - whole.keys():  # the store is the truth, but where we are at work
+            if not any(_is_in(run, part) for run in self._leases):
+                store.remove(self.local / part)
+                self._parts.pop(part, None)
         return list(there)
 
     def _fetch(self, names: list[str], target: str) -> None:

@@ -103,6 +103,13 @@ def take_up(
     return found[0] if found else _with_records(plan)
 
 
+def check_current(plan: Plan) -> None:
+    """Raises `InUse` if another process has changed the run since the plan was made; none may be at work in its folder."""
+    folder = plan.folder or Path()
+    if run_folder.read_config(folder) != plan.config or spending.read(folder) != list(plan.spent):
+        raise run_folder.InUse(f"another process has changed {folder} meanwhile; resume it again.")
+
+
 def new_plan(algorithm: Algorithm, seeds: Any, hyperparams: Any, limits: Limits, devices: Any = None) -> Plan:
     """What is to be trained, checked."""
     check_algorithm(algorithm)

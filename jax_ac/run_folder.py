@@ -12,7 +12,6 @@ counts: a lane's numbers do not depend on when they were saved.
 """
 
 import contextlib
-import fcntl
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -21,14 +20,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jax_ac import files, remote
+from jax_ac import files, locks, remote
 from jax_ac.checks import check_positive
 from jax_ac.lease import InUse as InUse
-from jax_ac.store import ALONE, next_folder, read_sealed, remove, sealed_folders, settled, write_sealed
+from jax_ac.locks import LOCK
+from jax_ac.store import ALONE, clear, next_folder, read_sealed, remove, sealed_folders, settled, write_sealed
 from jax_ac.types import Metrics, TrainState
 
 SCHEMA = 1
-CONFIG, LANES, CHECKPOINT, RESULTS, LOCK = "run.json", "lanes", "checkpoint", "results.nc", "lock"
+CONFIG, LANES, CHECKPOINT, RESULTS = "run.json", "lanes", "checkpoint", "results.nc"
+
+MADE: set[Path] = set()
+"""Folders of runs that this process has begun."""
 
 
 class Config(NamedTuple):
@@ -88,6 +91,7 @@ def create(path: Path, config: Config) -> None:
     except OSError as error:
         files.release_folder(made)
         raise ValueError(f"cannot write to the folder {path}: {error.strerror or error}.") from None
+    MADE.add(path)
 
 
 def claim(path: Path) -> list[Path]:
@@ -146,28 +150,16 @@ KINDS: dict[str, Any] = {
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keeps others from running in the same folder. Raises `InUse` if one does."""
-    with (path / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InUse(f"another process is at work in {path}.") from None
-        with remote.held(path):
-            yield
+    """Keeps others from running in the same folder, where nothing is left half written. Raises `InUse` if one does."""
+    with locks.held(path), remote.held(path):
+        for name in (LANES, CHECKPOINT):
+            clear(path / name)
+        yield
 
 
 def at_work(path: Path) -> bool:
     """Whether a process holds the lock of the folder."""
-    if remote.is_remote(path):
-        return remote.is_held(path)
-    try:
-        with (path / LOCK).open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # there is no lock, or it is nobody's business
-        return False
-    return False
+    return remote.is_held(path) if remote.is_remote(path) else locks.is_held(path)
 
 
 def runs_in(path: Path) -> list[Path]:
@@ -177,16 +169,19 @@ def runs_in(path: Path) -> list[Path]:
 
 
 def discard(path: Path) -> None:
-    """Takes ``run.json`` away again from a folder, and from those in it, if no lane has been saved in any of them."""
+    """Takes the ``run.json`` that this process has made away again from a folder, and from those in it, if no lane has been
+    saved in any of them. Another's run that began there at the same time is left alone."""
     folders = {path, *runs_in(path)}
     if any((folder / name).exists() for folder in folders for name in (LANES, CHECKPOINT)):
         return
-    for folder in folders:
-        for name in (CONFIG, LOCK):
-            (folder / name).unlink(missing_ok=True)
-            remote.remove(folder / name)
+    for folder in folders & MADE:
+        with contextlib.suppress(InUse), locks.held(folder):
+            for name in (LOCK, CONFIG):
+                (folder / name).unlink(missing_ok=True)
+                remote.remove(folder / name)
+            MADE.discard(folder)
         if folder != path:
-            folder.rmdir()
+            files.release_folder([folder])
 
 
 def save(

@@ -8,7 +8,7 @@ from jax_ac import dataset, hosts, interruption, memory, remote, restoring, run_
 from jax_ac.clusters import RayCluster, cluster_of, connected, num_workers
 from jax_ac.crews import LocalCrew
 from jax_ac.loop import Loop
-from jax_ac.plans import EVAL_EPISODES, Limits, Plan, new_plan, prepare, take_up
+from jax_ac.plans import EVAL_EPISODES, Limits, Plan, check_current, new_plan, prepare, take_up
 from jax_ac.progress import Progress, show
 from jax_ac.protocols import Algorithm
 from jax_ac.ray_crew import RayCrew
@@ -147,8 +147,7 @@ def execute(plan: Plan, host: Host = DEFAULT_HOST) -> Result:
     if plan.folder is None:
         return _train(plan, host)
     with run_folder.locked(plan.folder):
-        if run_folder.read_config(plan.folder) != plan.config:
-            raise run_folder.InUse(f"another process has changed {plan.folder} meanwhile; resume it again.")
+        check_current(plan)
         result = _train(plan, host)
         _publish(result)
     return result

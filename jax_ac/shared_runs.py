@@ -18,7 +18,7 @@ from jax_ac import run_folder, spending
 from jax_ac.hosts import Hosts
 from jax_ac.interruption import interrupts
 from jax_ac.marks import Marks
-from jax_ac.plans import Plan
+from jax_ac.plans import Plan, check_current
 from jax_ac.progress import Progress
 from jax_ac.restoring import ends_of
 from jax_ac.results import Result
@@ -111,8 +111,7 @@ def _open(plan: Plan, held: contextlib.ExitStack) -> None:
     """Takes the lock, for all, and enters into the books what a run that broke off has cost."""
     folder = _folder_of(plan)
     held.enter_context(run_folder.locked(folder))
-    if run_folder.read_config(folder) != plan.config:
-        raise run_folder.InUse(f"another process has changed {folder} meanwhile; resume it again.")
+    check_current(plan)
     if spending.read_shares(folder):
         spending.write(folder, plan.spent)
 

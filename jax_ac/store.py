@@ -22,11 +22,10 @@ import numpy as np
 
 from jax_ac import files
 from jax_ac.errors import first_line
+from jax_ac.files import PARTIAL
 from jax_ac.types import PyTree
 
 DIGESTS, MANIFEST, LEAVES, TOGETHER = "digests.json", "manifest.json", "leaves", "leaves.npz"
-PARTIAL = ".partial"
-"""How the names of folders end that are still being written."""
 
 APART = 10**6
 """How many names there are to draw from (`next_folder`)."""
@@ -151,11 +150,16 @@ def _fits(written: list[list], expected: list[list]) -> bool:
 
 
 def remove(folder: Path) -> None:
-    """Takes a sealed folder away, whole or not at all for who reads it. What a killed removal of that name left goes too."""
-    aside = folder.with_name(f"{folder.name}.old{PARTIAL}")
-    shutil.rmtree(aside, ignore_errors=True)
+    """Takes a sealed folder away, whole or not at all for who reads it."""
+    aside = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.old{PARTIAL}")
     os.rename(folder, aside)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def clear(parent: Path) -> None:
+    """Takes away what killed processes left half written or half removed; nobody else may be writing there."""
+    for folder in parent.glob(f"*{PARTIAL}"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sealed_folders(parent: Path) -> list[Path]:

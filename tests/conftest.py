@@ -1,7 +1,8 @@
 """Every test sees two CPU devices, strict shapes, and warnings as errors; programs once compiled are kept on disk.
 
 Here and in the commands that tests run XLA uses its older emitters of kernels, so that tests take two thirds of the time;
-their kernels are slower, and the last bits differ. Notebooks, whose claims are of learning, run as users run them.
+their kernels are slower, and the last bits differ. Notebooks, whose claims are of learning, runs that are killed, and the
+bits on other numbers of devices are as users have them (`flags_of_users`, and the processes of test_processes).
 """
 
 import gc
@@ -40,10 +41,12 @@ def programs_of_a_module():
     jax.clear_caches()
 
 
-@pytest.fixture
-def flags_of_users(monkeypatch):
-    """Processes that a test starts compile as those of users do."""
-    monkeypatch.setenv("XLA_FLAGS", FLAGS_OF_USERS)
+@pytest.fixture(scope="module")
+def flags_of_users():
+    """Processes that the tests of a module start compile as those of users do."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("XLA_FLAGS", FLAGS_OF_USERS)
+        yield
 
 
 @pytest.fixture

@@ -54,6 +54,7 @@ FLOORS = [
         "gymnax_envs",
         "lanes",
         "layers",
+        "locks",
         "mirror",
         "placing",
         "policies",

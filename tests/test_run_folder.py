@@ -12,7 +12,7 @@ import xarray as xr
 from by_hand import small
 
 import jax_ac
-from jax_ac import run_folder, store
+from jax_ac import run_folder, spending, store
 from jax_ac.results import Result
 from jax_ac.runs import resume, run
 
@@ -355,15 +355,30 @@ def test_a_full_disk_leaves_the_last_good_state(folder, keras, expected, monkeyp
     assert_is(resume(folder, keras, **QUICK), expected)
 
 
-def test_a_plan_that_another_process_has_overtaken(folder, keras):
+@pytest.mark.parametrize("seeds", [SEEDS, SEEDS + 1])
+def test_a_plan_that_another_process_has_overtaken(folder, keras, seeds):
     from jax_ac.plans import take_up
     from jax_ac.runs import execute
 
     plan = take_up(folder)
-    resume(folder, keras, seeds=SEEDS + 1, **QUICK)
+    resume(folder, keras, seeds=seeds, **QUICK)
     with pytest.raises(run_folder.InUse, match=r"has changed .* meanwhile; resume it again"):
         execute(plan)
-    assert len(Result.load(folder).lanes.seed) == SEEDS + 1
+    assert (Result.load(folder).marks.num_updates == UPDATES).sum() == seeds
+    assert len(spending.read(folder)) == 2
+
+
+def test_what_killed_processes_left_does_not_block_and_is_taken_away(folder, keras, tmp_path):
+    left = [folder / "checkpoint" / f"000000.1.old{store.PARTIAL}", folder / "lanes" / f"000007{store.PARTIAL}"]
+    for path in left:
+        path.mkdir()
+        (path / "leaf").write_text("half")
+    resume(folder, keras, **QUICK)
+    assert not any(path.exists() for path in left)
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / f".run.json{store.PARTIAL}").write_text("{")
+    run_folder.create(tmp_path / "new", run_folder.read_config(folder))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["run.json"]
 
 
 def test_an_error_meanwhile_loses_nothing(folder, keras):
@@ -384,14 +399,28 @@ def test_only_a_folder_without_lanes_is_discarded(folder, tmp_path):
     run_folder.discard(folder)
     assert sorted(folder.rglob("*")) == before
     config = run_folder.read_config(folder)
-    for name in ("new", "new/n=1", "new/n=2"):
-        run_folder.create(tmp_path / name, config) if name != "new" else (tmp_path / name).mkdir()
-    shutil.copytree(tmp_path / "new", tmp_path / "begun")
+    for name in ("new", "begun"):
+        for program in ("n=1", "n=2"):
+            run_folder.create(tmp_path / name / program, config)
     (tmp_path / "begun" / "n=2" / "lanes").mkdir()
     run_folder.discard(tmp_path / "new")
     assert not list((tmp_path / "new").iterdir())
     run_folder.discard(tmp_path / "begun")
     assert {path.name for path in (tmp_path / "begun").iterdir()} == {"n=1", "n=2"}
+
+
+def test_the_run_of_another_process_is_not_discarded(folder, tmp_path):
+    """Both found the folder empty; neither has saved a lane yet."""
+    config = run_folder.read_config(folder)
+    (tmp_path / "theirs").mkdir()
+    run_folder.write_config(tmp_path / "theirs", config)
+    run_folder.discard(tmp_path / "theirs")
+    assert run_folder.read_config(tmp_path / "theirs") == config
+    run_folder.create(tmp_path / "taken up", config)
+    with run_folder.locked(tmp_path / "taken up"):
+        run_folder.discard(tmp_path / "taken up")
+        assert run_folder.read_config(tmp_path / "taken up") == config
+        assert run_folder.at_work(tmp_path / "taken up")
 
 
 def test_a_folder_that_is_removed_meanwhile(folder, keras):

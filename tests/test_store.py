@@ -71,12 +71,13 @@ def test_a_name_may_come_again_after_a_removal_that_was_killed(tmp_path, monkeyp
     """Names are counted from 0 again once no folder is left."""
     with monkeypatch.context() as killed:
         killed.setattr(store.shutil, "rmtree", lambda *args, **options: None)
-        store.write_sealed(store.next_folder(tmp_path), {"x": np.ones(1)})
-        store.remove(tmp_path / "000000")
-    assert any(tmp_path.iterdir())
-    store.write_sealed(store.next_folder(tmp_path), {"x": np.zeros(1)})
-    store.remove(tmp_path / "000000")
-    assert not any(tmp_path.iterdir())
+        for _ in range(2):
+            store.write_sealed(store.next_folder(tmp_path), {"x": np.ones(1)})
+            store.remove(tmp_path / "000000")
+    store.write_sealed(tmp_path / "000003", {"x": np.zeros(1)})
+    assert len(list(tmp_path.iterdir())) == 3
+    store.clear(tmp_path)
+    assert [folder.name for folder in tmp_path.iterdir()] == ["000003"]
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):

@@ -16,7 +16,7 @@ UPDATES = 200
 
 
 @pytest.fixture(scope="module")
-def survived(tmp_path_factory):
+def survived(tmp_path_factory, flags_of_users):
     """The folder of both runs, and how they differ."""
     folder = tmp_path_factory.mktemp("survival")
     return folder, survival.survive(folder, kills=3, max_updates=UPDATES)
