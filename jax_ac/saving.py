@@ -72,7 +72,7 @@ class Saver:
                 spending.write(self.path, [*self._spent, spent])
             else:
                 self._checkpoint = written
-                spending.write_share(self.path, self._process[0], spent)
+                spending.write_share(self.path, self._process[0], len(self._spent), spent)
             remote.push(self.path)
         except OSError as error:
             raise OSError(

@@ -73,9 +73,9 @@ def write(folder: Path, parts: Sequence[Spent]) -> None:
         path.unlink()
 
 
-def write_share(folder: Path, process: int, share: Spent) -> None:
-    """Writes what one of several processes did, as `write`."""
-    _write(folder / SHARES.replace("*", str(process)), [share])
+def write_share(folder: Path, process: int, part: int, share: Spent) -> None:
+    """Writes what one of several processes did, as `write`; `part` is how many parts there were before."""
+    _write(folder / f"spent-{process}-{part}.json", [share])
 
 
 def _write(path: Path, parts: Sequence[Spent]) -> None:
@@ -94,8 +94,12 @@ def read(folder: Path) -> list[Spent]:
 
 
 def read_shares(folder: Path) -> list[Spent]:
-    """What several processes have done so far, or had when they were cut off. Raises ValueError as `read`."""
-    return [share for path in sorted(folder.glob(SHARES)) for share in _read(path)]
+    """What several processes have done so far, or had when they were cut off, unless it is among the parts already.
+
+    Raises ValueError as `read`.
+    """
+    number = len(_read(folder / FILE))
+    return [share for path in sorted(folder.glob(f"spent-*-{number}.json")) for share in _read(path)]
 
 
 def _read(path: Path) -> list[Spent]:

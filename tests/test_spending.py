@@ -26,6 +26,24 @@ def test_parts_are_added():
     assert spending.total([one, Spent(1.0, 0.0, 0, 0, 1.0, 2, 0.0)]).utilisation == pytest.approx(0.6)
 
 
+def test_what_processes_did_is_counted_once_also_where_the_books_were_being_closed(tmp_path, monkeypatch):
+    first, share = Spent(1.0, 2.0, 3, 4, 0.5, 1, 0.0), Spent(1.0, 2.0, 5, 6, 0.5, 1, 0.0)
+    spending.write(tmp_path, [first])
+    for process in range(2):
+        spending.write_share(tmp_path, process, 1, share)
+    parts = spending.read(tmp_path)
+    assert parts == [first, spending.together([share, share])]
+    with monkeypatch.context() as killed:
+        killed.setattr(type(tmp_path), "unlink", lambda path, **options: None)
+        spending.write(tmp_path, parts)
+    assert len(list(tmp_path.glob("spent-*"))) == 2
+    assert spending.read(tmp_path) == parts
+    spending.write_share(tmp_path, 0, 2, share)
+    assert spending.read(tmp_path) == [*parts, share]
+    spending.write(tmp_path, parts)
+    assert [path.name for path in tmp_path.iterdir()] == ["spent.json"]
+
+
 @pytest.mark.parametrize(
     "text", ["", "{}", "[1]", "[{}]", '[{"compile_seconds": "a"}]', "[", '[{"updates": 1}]', "nan", "\x00", "null"]
 )
