@@ -175,7 +175,7 @@ def discard(path: Path) -> None:
     if any((folder / name).exists() for folder in folders for name in (LANES, CHECKPOINT)):
         return
     for folder in folders & MADE:
-        with contextlib.suppress(InUse), locks.held(folder):
+        with contextlib.suppress(InUse, FileNotFoundError), locks.held(folder):
             for name in (LOCK, CONFIG):
                 (folder / name).unlink(missing_ok=True)
                 remote.remove(folder / name)

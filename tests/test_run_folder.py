@@ -421,6 +421,8 @@ def test_the_run_of_another_process_is_not_discarded(folder, tmp_path):
         run_folder.discard(tmp_path / "taken up")
         assert run_folder.read_config(tmp_path / "taken up") == config
         assert run_folder.at_work(tmp_path / "taken up")
+    shutil.rmtree(tmp_path / "taken up")
+    run_folder.discard(tmp_path / "taken up")  # it is gone already
 
 
 def test_a_folder_that_is_removed_meanwhile(folder, keras):
