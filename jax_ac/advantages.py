@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_ac import returns
-from jax_ac.checks import check_positive
 from jax_ac.hyperparams import KerasHyperparams
 from jax_ac.types import Estimate, Transition
 
@@ -45,7 +44,6 @@ def n_step(trajectory: Transition, hyperparams: Any, *, n: int) -> Estimate:
 
     Raises ValueError or TypeError unless `n` is a whole number of at least 1.
     """
-    n = check_positive("n", n)
     target = returns.n_step_returns(steps_of(trajectory), hyperparams.gamma, n)
     return Estimate(value_target=target, advantage=target - trajectory.value)
 

@@ -12,6 +12,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from jax_ac.checks import check_positive
 from jax_ac.numerics import safe_sqrt
 
 
@@ -123,8 +124,11 @@ def n_step_returns(steps: Steps, gamma: jax.Array, n: int) -> jax.Array:
 
     Returns:
       G, ``[T, ...]``.
+
+    Raises:
+      TypeError, ValueError: unless n is a whole number of at least 1.
     """
-    goes_on = steps.goes_on()
+    n, goes_on = check_positive("n", n), steps.goes_on()
     returns = steps.td_target(gamma)
     for _ in range(min(n, len(steps.reward)) - 1):  # Gⁿₜ = rₜ₊₁ + γ Gⁿ⁻¹ₜ₊₁
         returns = jnp.where(goes_on, steps.reward + gamma * jnp.roll(returns, -1, axis=0), returns)

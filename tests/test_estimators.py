@@ -223,6 +223,9 @@ def test_estimators_meet_at_the_ends_of_lambda_and_n(case):
     close(returns.n_step_returns(steps, gamma, 1), target)
     for n in (len(target), len(target) + 3):
         close(returns.n_step_returns(steps, gamma, n), monte_carlo)
+    for n, error in ((0, ValueError), (1.5, TypeError)):
+        with pytest.raises(error, match="n must be"):
+            returns.n_step_returns(steps, gamma, n)
     for log_ratio in (jnp.zeros_like(target), jnp.abs(case.log_ratio)):  # on-policy, and all of it clipped to that
         close(returns.vtrace(steps, log_ratio, gamma, lambda_).value_target, lambda_returns)
         close(returns.vtrace(steps, log_ratio, gamma, 1.0).advantage, returns.gae(steps, gamma, 1.0))
