@@ -50,7 +50,7 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         print("jax-ac: interrupted; a run that has been saved can be resumed.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        interruption.leave(INTERRUPTED)
 
 
 def _run(command: Train | Sweep | Resume | Render | Report | Bench) -> int:

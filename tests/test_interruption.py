@@ -1,6 +1,8 @@
 """Ctrl-C is not lost where JAX's garbage collection would swallow it."""
 
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -49,3 +51,11 @@ def test_a_handler_of_ones_own_is_left_alone():
     with remembered():
         assert signal.getsignal(signal.SIGINT) is own
     signal.signal(signal.SIGINT, before)
+
+
+def test_leaving_is_like_exiting_but_at_once():
+    """What was registered runs and what was printed arrives; of what follows the interpreter's end, nothing does."""
+    program = "import atexit, jax_ac.interruption; atexit.register(print, 'ran', end=''); print('said'); "
+    command = [sys.executable, "-c", program + "jax_ac.interruption.leave(7)"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stdout, result.stderr) == (7, "said\nran", "")
