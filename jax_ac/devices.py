@@ -1,5 +1,6 @@
 """Devices: every core of a CPU as a device of its own."""
 
+import operator
 import os
 import platform
 import sys
@@ -7,30 +8,45 @@ from typing import Any
 
 EXTRA_OPTIONS = "--xla_backend_extra_options"
 
+CPU_LANES = 16
+"""Lanes per tile on a CPU: few enough that an update's activations stay in a core's cache."""
+
 SMALL_LOOP = 500_000
 """Bytes that a step of a loop reads and writes at most for XLA to make one function of the loop, as it does up to 1,024 by
 itself. An update of the Keras preset then takes 0.75 of the time; XLA leaves out loops with products that YNNPACK
 multiplies. It has this option for a process only, not for a program."""
 
 
-def use_all_cores() -> None:
+def use_all_cores(at_most: int | None = None) -> None:
     """Makes JAX see each CPU core as one device, each computing on a single thread.
+
+    `at_most` so many cores: up to 16 lanes are one tile, which one core computes, and XLA would spread its kernels over the
+    threads of all (`docs/devices.md`).
 
     Tiles then run on all cores at once, and a lane's bits do not depend on how many cores there are. It must be called
     before JAX first computes something; GPUs are not affected. It sets the variables of `xla_environment`, and JAX's option
     ``jax_num_cpu_devices`` (unless that is set).
 
     Raises:
+      TypeError, ValueError: unless `at_most` is a whole number of at least 1.
       RuntimeError: if JAX has started already.
     """
+    cores = num_cores() if at_most is None else min(num_cores(), operator.index(at_most))
+    if cores < 1:
+        raise ValueError(f"at_most must be at least 1, got {at_most}.")
     import jax
 
     if jax.config.values["jax_num_cpu_devices"] == -1:
         try:
-            jax.config.update("jax_num_cpu_devices", num_cores())
+            jax.config.update("jax_num_cpu_devices", cores)
         except RuntimeError:
             raise RuntimeError("use_all_cores must be called before JAX first computes something.") from None
     os.environ.update(xla_environment())
+
+
+def cores_for(num_lanes: int, tile_width: int | None = None) -> int:
+    """As many CPU cores as so many lanes fill, a tile each."""
+    return -(-num_lanes // (tile_width or CPU_LANES))
 
 
 def xla_environment() -> dict[str, str]:

@@ -1,12 +1,14 @@
 """``jax-ac sweep``: settings in one program where they can be, one compilation for each combination of shapes."""
 
 import itertools
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jax_ac import files, hosts, remote, tuning
 from jax_ac.commands import Plan, Sweep, checking
+from jax_ac.devices import cores_for
 from jax_ac.errors import CannotTrain
 from jax_ac.trainer import INTERRUPTED, assemble, claim, find_env, host_of, is_tuned, limits_of, reach, say, updates_of
 
@@ -30,7 +32,8 @@ def sweep(command: Sweep, plan: Plan) -> int:
     """Runs the command. Returns the exit status."""
     with checking():
         out = command.out and remote.at(command.out)
-        env = find_env(command)
+        num_lanes = command.seeds * math.prod(len(values) for values in plan.numbers.values())
+        env = find_env(command, most_cores=cores_for(num_lanes, command.tile_width))
         programs = _programs(command, plan)
         from jax_ac import run_folder
 

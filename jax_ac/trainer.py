@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from jax_ac import files, hosts, joining, remote, tracker_names, tuning
 from jax_ac.commands import Common, Train, checking, env_params
+from jax_ac.devices import cores_for, use_all_cores
 from jax_ac.errors import CannotTrain
 from jax_ac.folder_commands import Resume
 
@@ -24,7 +25,7 @@ def train(command: Train, setting: tuning.Setting) -> int:
     """Runs the command. Returns the exit status."""
     with checking():
         out = command.out and remote.at(command.out)
-        env = find_env(command)
+        env = find_env(command, most_cores=cores_for(command.seeds, command.tile_width))
         from jax_ac import run_folder
         from jax_ac.memory import check_memory
 
@@ -133,15 +134,14 @@ def finish(result: "Result", title: str) -> int:
     return INTERRUPTED if result.interrupted else 0
 
 
-def use_devices(distributed: bool = False) -> None:
-    """Makes JAX find its devices, every core among them, and keep what it compiles; and the processes of its job.
+def use_devices(distributed: bool = False, most_cores: int | None = None) -> None:
+    """Makes JAX find its devices, cores among them, and keep what it compiles; and the processes of its job.
 
     Raises ValueError if there are none.
     """
     from jax_ac import program_cache
-    from jax_ac.devices import use_all_cores
 
-    use_all_cores()
+    use_all_cores(most_cores)
     program_cache.use()
     if distributed:
         joining.join()
@@ -154,9 +154,9 @@ def use_devices(distributed: bool = False) -> None:
         raise ValueError(f"JAX found no device of the platforms {platforms!r} that it was told to use: {error}") from error
 
 
-def find_env(command: Common, static: dict[str, Any] | None = None) -> "Env":
+def find_env(command: Common, static: dict[str, Any] | None = None, most_cores: int | None = None) -> "Env":
     """The environment, after JAX has found its devices, with the numbers of the command and others."""
-    use_devices(command.distributed)
+    use_devices(command.distributed, most_cores)
     from jax_ac.envs import make_env
 
     return make_env(command.env, **{**env_params(command), **(static or {})})

@@ -306,6 +306,27 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(arguments, message, occupi
     check_refusal(status, *capsys.readouterr(), message, occupied)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "cores"),
+    [
+        ("train --seeds 16 --out full", 1),
+        ("train --seeds 17 --out full", 2),
+        ("train --seeds 9 --tile-width 2 --out full", 5),
+        ("sweep --seeds 3 --grid gamma=0.9,0.99 --grid hidden_sizes=4,8 --tile-width 2 --out full", 3),
+        ("resume {run} --max-updates 1", 1),
+        ("resume {run} --seeds 17 --max-updates 1", 2),
+    ],
+)
+def test_as_many_cores_as_there_are_tiles(arguments, cores, trained, occupied, monkeypatch):
+    """XLA's threads are as many as cores: more than have work only disturb each other."""
+    asked = []
+    for module in ("trainer", "resuming"):
+        monkeypatch.setattr(f"jax_ac.{module}.use_devices", lambda distributed, most: asked.append(most))
+    monkeypatch.chdir(occupied)
+    assert in_this_process(*arguments.format(run=trained[1] / "runs/CartPole-v0-keras").split()) == 2
+    assert asked[0] == cores
+
+
 @pytest.mark.parametrize("arguments", ["trian", "train --gamma 1.01", "train CartPole-v3", "resume full"])
 def test_bad_input_in_a_process_of_its_own(arguments, occupied):
     """What the parser says, a check before JAX is imported, and two after it."""

@@ -5,9 +5,11 @@ import re
 import subprocess
 import sys
 
+import jax
 import pytest
 
 from jax_ac import devices
+from jax_ac.tiles import make_tiles
 
 DIGEST = """
 import sys
@@ -165,6 +167,24 @@ try: jax_ac.use_all_cores()
 except RuntimeError as error: print("before" in str(error), "XLA_FLAGS" in os.environ)
 """
     assert in_fresh_process(late) == ["True", "False"]
+
+
+def test_some_cores():
+    code = "import sys, jax_ac, jax; jax_ac.use_all_cores(int(sys.argv[1])); print(jax.local_device_count())"
+    assert in_fresh_process(code, "1") == ["1"]
+    assert in_fresh_process(code, "100000") == [str(devices.num_cores())]
+
+
+@pytest.mark.parametrize(("at_most", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), ("2", TypeError)])
+def test_what_is_no_number_of_cores_is_refused(at_most, error):
+    with pytest.raises(error):
+        devices.use_all_cores(at_most)
+
+
+@pytest.mark.parametrize(("lanes", "width", "cores"), [(1, None, 1), (16, None, 1), (17, None, 2), (16, 8, 2), (3, 1, 3)])
+def test_as_many_cores_as_tiles(lanes, width, cores, keras):
+    assert devices.cores_for(lanes, width) == cores
+    assert len(make_tiles(keras, lanes, 1, width=width, devices=jax.devices() * 4).devices) == cores
 
 
 def test_training_does_not_import_scipy_stats(tmp_path):

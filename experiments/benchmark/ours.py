@@ -14,11 +14,13 @@ from typing import Any
 
 from serving import Once, serve, timed, versions
 
+from jax_ac.devices import cores_for
+
 
 def start(arguments: list[str]) -> tuple[dict, Once]:
     """Imports, compiles and trains a first time. Returns the start-up figures and what a ``go`` does."""
     options = parse(arguments)
-    jax_ac, import_seconds = timed(imported)
+    jax_ac, import_seconds = timed(imported, cores_for(options.seeds, options.width))
     algorithm = make(jax_ac, options)
     firsts = itertools.count(options.first, options.seeds)
 
@@ -47,11 +49,11 @@ def start(arguments: list[str]) -> tuple[dict, Once]:
     return figures, once
 
 
-def imported() -> Any:
-    """jax_ac with what a run needs."""
+def imported(most_cores: int) -> Any:
+    """jax_ac with what a run needs, on as many cores as have a tile each, as the command line has it."""
     import jax_ac
 
-    jax_ac.use_all_cores()
+    jax_ac.use_all_cores(most_cores)
     _ = jax_ac.run, jax_ac.ppo, jax_ac.make_env
     return jax_ac
 
