@@ -16,7 +16,7 @@ from jax.flatten_util import ravel_pytree
 from jax_ac import tree
 from jax_ac.checks import check_positive
 from jax_ac.numerics import safe_sqrt
-from jax_ac.types import Examples, PyTree
+from jax_ac.types import Examples, LossParts, PyTree
 
 SHORT = 1024
 """Up to so many examples are shuffled by one sort of single words (`shuffled`)."""
@@ -90,10 +90,12 @@ def _epochs(
     def step(carry: tuple[PyTree, PyTree], index: jax.Array):
         minibatch = jax.tree.map(lambda leaf: leaf[index], examples)
         improved = gradient_step(loss, *carry, optimizer, minibatch, hyperparams)
-        return (improved.params, improved.opt_state), improved[2:]
+        report = jnp.stack([improved.loss, *improved.parts, improved.grad_norm])  # one kernel to keep it, not seven
+        return (improved.params, improved.opt_state), report
 
     (params, opt_state), reports = jax.lax.scan(step, (params, opt_state), order)
-    return Improved(params, opt_state, *jax.tree.map(lambda report: jnp.mean(report, axis=0), reports))
+    loss, *parts, grad_norm = jnp.mean(reports, axis=0)
+    return Improved(params, opt_state, loss, LossParts(*parts), grad_norm)
 
 
 def shuffled(key: jax.Array, num: int) -> jax.Array:
