@@ -94,8 +94,8 @@ def _epochs(
         return (improved.params, improved.opt_state), report
 
     (params, opt_state), reports = jax.lax.scan(step, (params, opt_state), order)
-    loss, *parts, grad_norm = jnp.mean(reports, axis=0)
-    return Improved(params, opt_state, loss, LossParts(*parts), grad_norm)
+    mean_loss, *parts, grad_norm = jnp.mean(reports, axis=0)
+    return Improved(params, opt_state, mean_loss, LossParts(*parts), grad_norm)
 
 
 def shuffled(key: jax.Array, num: int) -> jax.Array:

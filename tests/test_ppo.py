@@ -11,6 +11,7 @@ from by_hand import KEY, Case, as_tree, backward, clipped, close, entropies, fla
 
 import jax_ac
 from jax_ac import losses, rollout, update
+from jax_ac.types import LossParts
 
 N, T = 2, 16
 B = N * T
@@ -147,7 +148,7 @@ def test_minibatches_of_an_epoch_are_a_partition():
 
     def loss(params, examples, hyperparams):
         step = jax.lax.stop_gradient(params["steps"])
-        return -params["steps"] - jnp.sum(params["seen"][examples] * 2**step), ()
+        return -params["steps"] - jnp.sum(params["seen"][examples] * 2**step), LossParts(step, 2 * step, 1.0)
 
     improve = update.gradient_steps(num_epochs, num_minibatches)
     params = {"steps": jnp.zeros(()), "seen": jnp.zeros(num_examples)}
@@ -157,6 +158,7 @@ def test_minibatches_of_an_epoch_are_a_partition():
         improved = improve.step(key, loss, optax.sgd(1.0), params, optax.sgd(1.0).init(params), jnp.arange(num_examples), ())
         visits = np.array([[int(bits) >> b & 1 for bits in improved.params["seen"]] for b in range(12)])
         assert improved.params["steps"] == num_epochs * num_minibatches
+        np.testing.assert_allclose(improved.parts, [5.5, 11.0, 1.0, np.nan, np.nan])  # means of 0, 1, ..., 11
         assert (visits.sum(axis=1) == num_examples / num_minibatches).all()
         by_epoch = visits.reshape(num_epochs, num_minibatches, num_examples)
         assert (by_epoch.sum(axis=1) == 1).all()
