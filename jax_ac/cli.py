@@ -50,7 +50,9 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         print("jax-ac: interrupted; a run that has been saved can be resumed.", file=sys.stderr)
-        interruption.leave(INTERRUPTED)
+        if args is None:  # a process of its own
+            interruption.leave(INTERRUPTED)
+        sys.exit(INTERRUPTED)
 
 
 def _run(command: Train | Sweep | Resume | Render | Report | Bench) -> int:

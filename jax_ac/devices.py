@@ -8,9 +8,6 @@ from typing import Any
 
 EXTRA_OPTIONS = "--xla_backend_extra_options"
 
-CPU_LANES = 16
-"""Lanes per tile on a CPU: few enough that an update's activations stay in a core's cache."""
-
 SMALL_LOOP = 500_000
 """Bytes that a step of a loop reads and writes at most for XLA to make one function of the loop, as it does up to 1,024 by
 itself. An update of the Keras preset then takes 0.75 of the time; XLA leaves out loops with products that YNNPACK
@@ -20,12 +17,12 @@ multiplies. It has this option for a process only, not for a program."""
 def use_all_cores(at_most: int | None = None) -> None:
     """Makes JAX see each CPU core as one device, each computing on a single thread.
 
-    `at_most` so many cores: up to 16 lanes are one tile, which one core computes, and XLA would spread its kernels over the
-    threads of all (`docs/devices.md`).
+    There are no more than `at_most` of them, for where there are fewer tiles than cores: XLA would spread the kernels of one
+    tile over the threads of all. Where memory is short the default width of a tile may then be another.
 
-    Tiles then run on all cores at once, and a lane's bits do not depend on how many cores there are. It must be called
-    before JAX first computes something; GPUs are not affected. It sets the variables of `xla_environment`, and JAX's option
-    ``jax_num_cpu_devices`` (unless that is set).
+    Tiles then run on all of them at once, and a lane's bits do not depend on how many there are, at the same width. It must
+    be called before JAX first computes something; GPUs are not affected. It sets the variables of `xla_environment`, and
+    JAX's option ``jax_num_cpu_devices`` (where that is set, `at_most` changes nothing).
 
     Raises:
       TypeError, ValueError: unless `at_most` is a whole number of at least 1.
@@ -44,9 +41,9 @@ def use_all_cores(at_most: int | None = None) -> None:
     os.environ.update(xla_environment())
 
 
-def cores_for(num_lanes: int, tile_width: int | None = None) -> int:
-    """As many CPU cores as so many lanes fill, a tile each."""
-    return -(-num_lanes // (tile_width or CPU_LANES))
+def cores_for(num_lanes: int, tile_width: int | None) -> int | None:
+    """As many CPU cores as lanes fill with tiles of this width; None, for all, where the width is yet to be chosen."""
+    return -(-num_lanes // tile_width) if tile_width else None
 
 
 def xla_environment() -> dict[str, str]:

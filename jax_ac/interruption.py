@@ -47,13 +47,15 @@ def check() -> None:
 
 
 def leave(status: int) -> NoReturn:
-    """Ends the process after Ctrl-C, as `sys.exit` in the main thread does, but for the destructors of C++.
+    """Ends the process after Ctrl-C: runs what is registered with `atexit`, and nothing after that.
 
-    XLA goes on compiling in a thread of its own, which crashes when LLVM's are run: in a third of the tries.
+    XLA goes on compiling in a thread of its own, which crashes when LLVM's C++ destructors are run: in a third of the tries.
+    Threads are not waited for.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or None
             stream.flush()
     os._exit(status)
 

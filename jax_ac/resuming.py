@@ -2,7 +2,6 @@
 
 from jax_ac import remote, tracker_names
 from jax_ac.commands import checking
-from jax_ac.devices import cores_for
 from jax_ac.folder_commands import Resume
 from jax_ac.placing import check_placed
 from jax_ac.sweeping import announced, finish_sweep
@@ -15,16 +14,13 @@ def resume(command: Resume) -> int:
         folder = remote.fetched(command.path)
         tracker_names.check(command.tracker, alone=not command.distributed)
         check_placed(command)
+        use_devices(command.distributed)
         from jax_ac import run_folder
-
-        seeds, updates, steps = command.seeds, command.max_updates, command.total_steps
-        folders = run_folder.runs_in(folder)
-        configs = [run_folder.read_config(path) for path in folders]
-        most_cores = max(cores_for(config.num_lanes(seeds), config.tile_width) for config in configs)
-        use_devices(command.distributed, most_cores)
         from jax_ac.plans import take_up
         from jax_ac.runs import execute
 
+        seeds, updates, steps = command.seeds, command.max_updates, command.total_steps
+        folders = run_folder.runs_in(folder)
         reach(command)
         plans = [take_up(path, seeds=seeds, max_updates=updates, total_steps=steps) for path in folders]
         hosts = [host_of(command, path) for path in folders]

@@ -62,11 +62,6 @@ class Config(NamedTuple):
     eval_episodes: int
     made: dict[str, Any]
 
-    def num_lanes(self, seeds: int | None = None) -> int:
-        """Settings times seeds, of which there may be more."""
-        num_settings = max((len(value) for value in self.hyperparams.values() if isinstance(value, list)), default=1)
-        return num_settings * max(len(self.seeds), seeds or 0)
-
 
 class Records(NamedTuple):
     """Lanes with all that is known of them, leaves ``[n, ...]``.

@@ -53,9 +53,27 @@ def test_a_handler_of_ones_own_is_left_alone():
     signal.signal(signal.SIGINT, before)
 
 
-def test_leaving_is_like_exiting_but_at_once():
-    """What was registered runs and what was printed arrives; of what follows the interpreter's end, nothing does."""
-    program = "import atexit, jax_ac.interruption; atexit.register(print, 'ran', end=''); print('said'); "
-    command = [sys.executable, "-c", program + "jax_ac.interruption.leave(7)"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert (result.returncode, result.stdout, result.stderr) == (7, "said\nran", "")
+LEAVING = """
+import atexit, os, sys
+import jax_ac.interruption
+
+class Late:
+    def __del__(self):
+        os.write(1, b", late")
+
+late = Late()
+atexit.register(print, ", registered", end="")
+print("said", end="")
+"""
+
+
+@pytest.mark.parametrize(("end", "said"), [("jax_ac.interruption", "said, registered"), ("sys", "said, registered, late")])
+def test_leaving_runs_what_is_registered_and_nothing_after_it(end, said):
+    program = LEAVING + {"sys": "sys.exit(7)"}.get(end, "jax_ac.interruption.leave(7)")
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (result.returncode, result.stdout, result.stderr) == (7, said, "")
+
+
+def test_leaving_without_output():
+    code = "import sys, jax_ac.interruption as i; sys.stdout = None; i.leave(7)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 7

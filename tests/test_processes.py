@@ -181,7 +181,7 @@ def test_what_is_no_number_of_cores_is_refused(at_most, error):
         devices.use_all_cores(at_most)
 
 
-@pytest.mark.parametrize(("lanes", "width", "cores"), [(1, None, 1), (16, None, 1), (17, None, 2), (16, 8, 2), (3, 1, 3)])
+@pytest.mark.parametrize(("lanes", "width", "cores"), [(1, 16, 1), (16, 16, 1), (17, 16, 2), (16, 8, 2), (3, 1, 3)])
 def test_as_many_cores_as_tiles(lanes, width, cores, keras):
     assert devices.cores_for(lanes, width) == cores
     assert len(make_tiles(keras, lanes, 1, width=width, devices=jax.devices() * 4).devices) == cores

@@ -49,8 +49,8 @@ def start(arguments: list[str]) -> tuple[dict, Once]:
     return figures, once
 
 
-def imported(most_cores: int) -> Any:
-    """jax_ac with what a run needs, on as many cores as have a tile each, as the command line has it."""
+def imported(most_cores: int | None) -> Any:
+    """jax_ac with what a run needs; where tiles have a given width on as many cores, as the command line has it."""
     import jax_ac
 
     jax_ac.use_all_cores(most_cores)
