@@ -100,6 +100,10 @@ def killed(url):
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
+    before = None
+    while (now := names()) != before:  # what was on its way when it was killed still arrives
+        before = now
+        time.sleep(0.5)
     assert f"{prefix}/lock" in names()
     assert f"{prefix}/results.nc" not in names()
     forget()
