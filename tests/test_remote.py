@@ -100,10 +100,6 @@ def killed(url):
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
-    before = None
-    while (now := names()) != before:  # what was on its way when it was killed still arrives
-        before = now
-        time.sleep(0.5)
     assert f"{prefix}/lock" in names()
     assert f"{prefix}/results.nc" not in names()
     forget()
@@ -118,7 +114,7 @@ def test_a_killed_run_is_resumed_with_the_bits_of_a_local_one(url, expected):
     forget()
     loaded = Result.load(url)
     assert_same(loaded, expected)
-    assert loaded.spent.updates >= SEEDS * UPDATES - begun.marks.num_updates.sum()
+    assert loaded.spent.updates >= expected.marks.num_updates.sum() - begun.marks.num_updates.sum()
     prefix = url.removeprefix("s3://bucket/")
     kinds = {name.removeprefix(prefix).split("/")[1] for name in names(prefix)}
     assert kinds == {"run.json", "spent.json", "results.nc", "lanes"}  # no lock, no checkpoint
