@@ -123,9 +123,10 @@ def transposed_product(kernel: jax.Array, x: jax.Array) -> jax.Array:
 
 @jax.custom_jvp
 def product(kernel: jax.Array, x: jax.Array) -> jax.Array:
-    """As `transposed_product`; on other devices than CPUs nothing is transposed, nor is it in the gradient on any.
+    """Wᵀx, features first, ``[I, size], [I, *batch] -> [size, *batch]``; on CPUs as `transposed_product`.
 
-    YNNPACK, by which XLA multiplies on CPUs, wants W's last axis summed over. So do Wᵀ here, and W in the gradient of x.
+    There XLA multiplies by YNNPACK if the left side is summed over its last axis, as Wᵀ is here. In the gradient of x that
+    holds of W itself: the derivative is that of the plain product.
     """
     return jax.lax.platform_dependent(kernel, x, cpu=transposed_product, default=_plain_product)
 

@@ -1,6 +1,8 @@
 """Networks: layers, initialization, and what they compute, against NumPy and flax's own convolution."""
 
 import math
+import platform
+import sys
 from functools import partial
 
 import flax.linen as nn
@@ -87,6 +89,18 @@ def test_derivatives_of_dense_in_all_its_forms(inputs, size, axis):
     for derivative in (jax.grad, jax.jacfwd):
         for ours, theirs in zip(jax.jit(derivative(weighted, (0, 1, 2)))(*arguments), expected, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.skipif((sys.platform, platform.machine()) != ("linux", "x86_64"), reason="XLA may not use YNNPACK there")
+def test_hidden_layers_multiply_by_ynnpack_forwards_and_backwards():
+    """What it does not take XLA multiplies in another way, which is slower."""
+
+    def summed(x, kernel, bias):
+        return jnp.sum(jnp.sin(dense(Features(x, 0), (kernel, bias)).array))
+
+    shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in [(64, 128), (64, 64), (64,)]]
+    text = jax.jit(jax.grad(summed, (0, 1, 2))).lower(*shapes).compile().as_text()
+    assert text.count("__ynn_fusion") == 3
 
 
 @pytest.mark.parametrize("kind", [SharedActorCritic, SeparateActorCritic])

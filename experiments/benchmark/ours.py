@@ -14,13 +14,11 @@ from typing import Any
 
 from serving import Once, serve, timed, versions
 
-from jax_ac.devices import cores_for
-
 
 def start(arguments: list[str]) -> tuple[dict, Once]:
     """Imports, compiles and trains a first time. Returns the start-up figures and what a ``go`` does."""
     options = parse(arguments)
-    jax_ac, import_seconds = timed(imported, cores_for(options.seeds, options.width))
+    jax_ac, import_seconds = timed(imported, options)
     algorithm = make(jax_ac, options)
     firsts = itertools.count(options.first, options.seeds)
 
@@ -49,11 +47,12 @@ def start(arguments: list[str]) -> tuple[dict, Once]:
     return figures, once
 
 
-def imported(most_cores: int | None) -> Any:
+def imported(options: argparse.Namespace) -> Any:
     """jax_ac with what a run needs; where tiles have a given width on as many cores, as the command line has it."""
     import jax_ac
+    from jax_ac.devices import cores_for
 
-    jax_ac.use_all_cores(most_cores)
+    jax_ac.use_all_cores(cores_for(options.seeds, options.width))
     _ = jax_ac.run, jax_ac.ppo, jax_ac.make_env
     return jax_ac
 
