@@ -143,7 +143,7 @@ def broken(tmp_path_factory):
     """The folder of a run of two processes the second of which was killed, and how the first ended."""
     out = tmp_path_factory.mktemp("broken") / "run"
     started = job(2, "run", out, slow=0.5, save_seconds=0.5)
-    wait_for(lambda: writers(out / "checkpoint", 2) == {0, 1})
+    wait_for(lambda: writers(out / "checkpoint", 2) == {0, 1} and len(spending.read_shares(out)) == 2)
     started.processes[1].kill()
     killed = time.monotonic()
     first, _ = started.end()
