@@ -26,8 +26,12 @@ def policy_gradient(log_prob: jax.Array, advantage: jax.Array) -> jax.Array:
 
 
 def clipped_surrogate(ratio: jax.Array, advantage: jax.Array, clip_eps: Any) -> jax.Array:
-    """-min(rₜ Âₜ, clip(rₜ, 1-ε, 1+ε) Âₜ), with rₜ = π(aₜ|sₜ) / π_old(aₜ|sₜ). Schulman et al. (2017), eq. 7. ``[...]``."""
-    return -jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip_eps, 1 + clip_eps) * advantage)
+    """-min(rₜ Âₜ, clip(rₜ, 1-ε, 1+ε) Âₜ), with rₜ = π(aₜ|sₜ) / π_old(aₜ|sₜ). Schulman et al. (2017), eq. 7. ``[...]``.
+
+    The bound that counts is the upper one where Âₜ ≥ 0, else the lower one.
+    """
+    bound = jnp.where(advantage < 0, 1 - clip_eps, 1 + clip_eps)
+    return -jnp.minimum(ratio * advantage, bound * advantage)
 
 
 def squared_error(value: jax.Array, target: jax.Array, old_value: jax.Array, clip_eps: Any) -> jax.Array:
@@ -38,7 +42,8 @@ def squared_error(value: jax.Array, target: jax.Array, old_value: jax.Array, cli
 
 def clipped_squared_error(value: jax.Array, target: jax.Array, old_value: jax.Array, clip_eps: Any) -> jax.Array:
     """½ max((v - G)², (v_old + clip(v - v_old, -ε, ε) - G)²), ``[...]``. Huang et al. (2022), detail 9."""
-    clipped = old_value + jnp.clip(value - old_value, -clip_eps, clip_eps)
+    change = value - old_value
+    clipped = jnp.where(jnp.abs(change) > clip_eps, old_value + jnp.sign(change) * clip_eps, value)
     return 0.5 * jnp.maximum(jnp.square(value - target), jnp.square(clipped - target))
 
 
@@ -174,5 +179,6 @@ def ppo_loss(
 
 
 def _means(mask: jax.Array, values: Sequence[jax.Array]) -> jax.Array:
-    """The mean of each, all ``[B]``, over the steps where `mask` is True: ``[number of values]``."""
-    return jnp.mean(jnp.stack(values), axis=1, where=mask[None])
+    """The mean of each, all ``[B]``, over the steps where `mask` is True: ``[number of values]``, by one product."""
+    weights = mask / jnp.sum(mask, dtype=jnp.float32)
+    return jnp.where(mask, jnp.stack(values), 0.0) @ weights

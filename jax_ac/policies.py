@@ -68,16 +68,20 @@ def replay(policy: Policy, obs: jax.Array, memory: PyTree, first: jax.Array) -> 
     return jax.lax.scan(step, memory, (obs, first))[1]
 
 
-def judge(
-    policy: Policy, obs: jax.Array, memory: PyTree, first: jax.Array, action: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """log π(aₜ|sₜ) and v(sₜ), both ``[T, N]``, along whole sequences: arguments as `replay`, actions ``[T, N, ...]``."""
+def value_along(policy: Policy, obs: jax.Array, memory: PyTree, first: jax.Array) -> jax.Array:
+    """v(sₜ), ``[T, N]``, along whole sequences: arguments as `replay`."""
     if jax.tree.leaves(policy.initial_memory):
-        distribution, value = replay(policy, obs, memory, first)
-        return distribution.log_prob(action), value
-    flat_obs, flat_first, flat_action = tree.flatten_time((obs, first, action))
-    distribution, value = replay(policy, flat_obs, memory, flat_first)
-    return distribution.log_prob(flat_action).reshape(first.shape), value.reshape(first.shape)
+        return replay(policy, obs, memory, first)[1]
+    flat_obs, flat_first = tree.flatten_time((obs, first))
+    return replay(policy, flat_obs, memory, flat_first)[1].reshape(first.shape)
+
+
+def log_prob_along(distribution: Distribution, action: jax.Array) -> jax.Array:
+    """log π(aₜ|sₜ), ``[T, N]``, of the distributions of T steps and actions ``[T, N, ...]``.
+
+    Step by step: a distribution may have leaves without N, such as one deviation for all.
+    """
+    return jax.vmap(lambda distribution, action: distribution.log_prob(action))(distribution, action)
 
 
 def repeat_memory(policy: Policy, num: int) -> PyTree:

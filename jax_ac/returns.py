@@ -207,7 +207,7 @@ def normalize(x: jax.Array, mask: jax.Array, epsilon: float) -> jax.Array:
     Returns:
       ``[T, ...]``.
     """
-    count = jnp.sum(mask, axis=0, keepdims=True)  # [1, ...]
+    count = jnp.sum(mask, axis=0, keepdims=True, dtype=jnp.float32)  # [1, ...]
     mean = jnp.sum(x, axis=0, keepdims=True, where=mask) / count
     centred = jnp.where(mask, x - mean, 0.0)
     std = safe_sqrt(jnp.sum(jnp.square(centred), axis=0, keepdims=True) / count)

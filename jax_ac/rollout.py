@@ -1,7 +1,7 @@
 """Rollouts: a policy acts in environments under `lax.scan` and leaves a trajectory.
 
-Inside the scan is only what the next step needs; what the policy says of a step (log π, v) is asked afterwards, of all steps
-at once.
+Inside the scan is only what the next step needs; log π(a|s), of the distributions that the actions came from, and v(s) are
+computed afterwards, for all steps at once.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jax_ac import tree
 from jax_ac.checks import check_positive
-from jax_ac.policies import judge, repeat_memory
+from jax_ac.policies import log_prob_along, repeat_memory, value_along
 from jax_ac.protocols import Policy, Rollout
 from jax_ac.types import Ends, Env, Experience, PyTree, Transition
 
@@ -64,19 +64,19 @@ def _play(num_episodes: int, key: jax.Array, env: Env, policy: Policy, acting: t
         goes_on = (next_obs, next_state, next_memory)
         kept = tree.select(alive, goes_on, (obs, state, memory))
         return (*kept, alive & ~(terminated | truncated), jnp.zeros_like(first)), (
-            obs, action, reward, terminated, truncated, alive,
+            obs, action, distribution, reward, terminated, truncated, alive,
         )  # fmt: skip
 
     start = (obs, state, memory, alive, alive)
     end, played = jax.lax.scan(step, start, (noise, jax.random.split(key_env, env.max_steps)))
-    obs, action, reward, terminated, truncated, mask = played
+    obs, action, distribution, reward, terminated, truncated, mask = played
     first = jnp.zeros_like(mask).at[0].set(True)
-    log_prob, value = judge(policy, obs, memory, first, action)
+    value = value_along(policy, obs, memory, first)
     _, last_value, _ = policy.act(end[0], end[2], end[4])
     trajectory = Transition(
         obs=obs,
         action=action,
-        log_prob=log_prob,
+        log_prob=log_prob_along(distribution, action),
         value=value,
         next_value=jnp.concatenate([value[1:], last_value[None]]),
         reward=jnp.where(mask, reward, 0.0),
@@ -173,10 +173,11 @@ def _is_small(reset: Callable) -> bool:
 
 
 class Played(NamedTuple):
-    """What happened in a step, without the policy's opinion of it: fields of `Transition`."""
+    """What happened in a step: fields of `Transition`, and the distribution that the action came from."""
 
     obs: jax.Array
     action: jax.Array
+    distribution: Any
     reward: jax.Array
     terminated: jax.Array
     truncated: jax.Array
@@ -194,7 +195,7 @@ def _step(env: Env, policy: Policy, begin: Callable, carry: tuple[Acting, Finals
     ended = terminated | truncated
     obs, env_state = tree.select(ended, begin(resets), (final_obs, env_state))
     episode_return, episode_length = acting.episode_return + reward, acting.episode_length + 1
-    played = Played(acting.obs, action, reward, terminated, truncated)
+    played = Played(acting.obs, action, distribution, reward, terminated, truncated)
     ends = Ends(ended, episode_return, episode_length, episode_length)
     acting = Acting(
         env_state=env_state,
@@ -208,22 +209,26 @@ def _step(env: Env, policy: Policy, begin: Callable, carry: tuple[Acting, Finals
 
 
 def _judged(policy: Policy, played: Played, around: tuple[Acting, Acting, Finals], ends: Ends) -> Transition:
-    """The trajectory, with what the policy that played it says of all its steps at once.
+    """The trajectory, with log-probabilities and values of all its steps at once.
 
     `around`: where the rollout began and ended, and the final observations.
     """
     start, end, finals = around
     first = jnp.concatenate([start.first[None], ends.ended[:-1]])
-    log_prob, value = judge(policy, played.obs, start.memory, first, played.action)
+    value = value_along(policy, played.obs, start.memory, first)
     _, last_value, _ = policy.act(end.obs, end.memory, end.first)
     following = jnp.concatenate([value[1:], last_value[None]])
     return Transition(
-        log_prob=log_prob,
+        obs=played.obs,
+        action=played.action,
+        log_prob=log_prob_along(played.distribution, played.action),
         value=value,
         next_value=_next_values(policy, following, played.truncated, finals),
+        reward=played.reward,
+        terminated=played.terminated,
+        truncated=played.truncated,
         first=first,
         mask=jnp.ones_like(first),
-        **played._asdict(),
     )
 
 

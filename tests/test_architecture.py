@@ -21,6 +21,7 @@ FLOORS = [
         "lines",
         "moments",
         "object_store",
+        "products",
         "samples",
         "stats",
         "types",

@@ -15,7 +15,7 @@ from scipy import stats
 import jax_ac
 from jax_ac import networks
 from jax_ac.distributions import Categorical, DiagonalGaussian
-from jax_ac.layers import MANY, Features, dense, orthogonal
+from jax_ac.layers import LARGE, MANY, Features, dense, orthogonal
 from jax_ac.networks import ConvActorCritic, RecurrentActorCritic, SeparateActorCritic, SharedActorCritic
 from jax_ac.types import Box, Discrete
 
@@ -72,7 +72,7 @@ def test_dense_is_one_function_in_all_its_forms(size, axis):
         assert product.size == size
 
 
-@pytest.mark.parametrize(("inputs", "size"), [(4, 64), (64, 2), (64, 64), (4, 1)])
+@pytest.mark.parametrize(("inputs", "size"), [(4, 64), (64, 2), (128, 3), (64, 64), (4, 1)])
 @pytest.mark.parametrize("axis", [0, -1])
 def test_derivatives_of_dense_in_all_its_forms(inputs, size, axis):
     """Of a weighted sum of the outputs: Xᵀ C for the kernel, the sum of C for the bias, C Wᵀ for the inputs."""
@@ -101,6 +101,19 @@ def test_hidden_layers_multiply_by_ynnpack_forwards_and_backwards():
     shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in [(64, 128), (64, 64), (64,)]]
     text = jax.jit(jax.grad(summed, (0, 1, 2))).lower(*shapes).compile().as_text()
     assert text.count("__ynn_fusion") == 3
+
+
+def test_heads_of_large_layers_and_the_activation_before_them_go_back_in_one_pass():
+    def summed(x, kernel, bias):
+        return jnp.sum(jnp.sin(dense(Features(jnp.tanh(x), 0), (kernel, bias)).array))
+
+    def passes(inputs, outputs):
+        shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in [(inputs, 128), (inputs, outputs), (outputs,)]]
+        text = jax.jit(jax.grad(summed)).lower(*shapes).compile().as_text()
+        return sum(f"f32[{inputs},128]" in line and " dot(" in line for line in text.splitlines() if " = " in line)
+
+    assert 64 * 128 < LARGE <= 128 * 128
+    assert passes(64, 3) > passes(128, 3)
 
 
 @pytest.mark.parametrize("kind", [SharedActorCritic, SeparateActorCritic])

@@ -9,14 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 from by_hand import ragged
 
 import jax_ac
 from jax_ac import Box, Discrete, Functions, advantages, make_env, transforms
-from jax_ac.distributions import Categorical
+from jax_ac.distributions import Categorical, DiagonalGaussian
 from jax_ac.networks import KERAS, SeparateActorCritic
 from jax_ac.protocols import Policy
-from jax_ac.rollout import unroll
+from jax_ac.rollout import episodes, unroll
 from jax_ac.types import Ends, Env, Transition
 
 KEY = jax.random.key(0)
@@ -202,6 +203,27 @@ def test_actions_follow_the_policy_independently():
     assert 0.5 < actions.sum(axis=0).var() / (60 * 0.16) < 2
     assert 0.5 < actions.sum(axis=1).var() / (50 * 0.16) < 2
     assert (actions != np.asarray(act_once(jax.random.key(6)))).any()
+
+
+@pytest.mark.parametrize("rollout", [unroll(5, 5), episodes(5)])
+def test_log_probabilities_where_one_deviation_serves_all(rollout):
+    """It has no axis for the environments, of which there are as many as steps."""
+    space = Box((2,), -1.0, 1.0)
+
+    def act(obs, memory, first):
+        return (
+            DiagonalGaussian(jnp.stack([obs[..., 0], -obs[..., 0]], axis=-1), jnp.log(jnp.array([0.5, 2.0]))),
+            obs[..., 0],
+            memory,
+        )
+
+    env, policy = ragged(space)._replace(max_steps=5), Policy((), act)
+    with jax.numpy_rank_promotion("allow"):
+        seen = jax.jit(lambda key: rollout.act(key, env, policy, rollout.init(key, env, policy))[1].trajectory)(KEY)
+    mean = np.stack([seen.obs[..., 0], -seen.obs[..., 0]], axis=-1)
+    expected = scipy.stats.norm.logpdf(seen.action, mean, [0.5, 2.0]).sum(axis=-1)
+    assert expected.shape == (5, 5)
+    np.testing.assert_allclose(seen.log_prob, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("estimator", [advantages.gae, advantages.monte_carlo, partial(advantages.n_step, n=3)])

@@ -1,5 +1,7 @@
 """The optimizer against Keras's formulas in NumPy, and gradients through it."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ import scipy.stats
 from numpy_actor_critic import Adam, Weights
 
 from jax_ac.batching import lane_by_lane
-from jax_ac.update import SHORT, gradient_step, keras_adam, shuffled
+from jax_ac.update import SHORT, clip_by_norm, gradient_step, keras_adam, shuffled
 
 PARAMS = {"w": jnp.array([1.0, -2.0, 3.0]), "b": jnp.array(0.5)}
 
@@ -50,6 +52,16 @@ def test_gradient_step_by_hand():
     np.testing.assert_allclose(step.params["b"], 0.2, rtol=1e-6)
     np.testing.assert_allclose(step.grad_norm, np.sqrt(4 + 16 + 36 + 9), rtol=1e-6)
     assert step.parts == 0.5
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-3, 0.2, 1.0, 1e3, 1e-30])
+@pytest.mark.parametrize("most", [0.5, 1e6, math.inf])
+def test_clipping_is_that_of_optax(scale, most):
+    grads = {"w": scale * jnp.array([1.0, -2.0, 3.0]), "b": scale * jnp.array(0.5)}
+    ours, _ = clip_by_norm(most).update(grads, optax.EmptyState())
+    theirs, _ = optax.clip_by_global_norm(most).update(grads, optax.EmptyState())
+    for name in grads:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-6)
 
 
 def test_gradients_pass_through_the_optimizer_where_a_gradient_is_zero():
