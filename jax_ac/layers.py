@@ -35,10 +35,6 @@ pinned: all products of the layer and of its gradient then have forms that are n
 gradient of the 4 inputs takes half of the time or less, an update of PPO 0.88, A2C 0.95, Keras preset 0.92).
 With few inputs the bias is a row of the kernel, so that its gradient is no pass of its own (Keras preset 0.95)."""
 
-LARGE = 2**14
-"""From so many inputs on, rows times observations, a layer with few outputs is a `narrow_product` (measured on CPU: the
-gradient of 128 x 200 takes 0.95 of the time, of 64 x 128 1.02)."""
-
 
 class Initialization(NamedTuple):
     """How kernels begin: those of hidden layers, of the policy's head and of the value's; biases begin at zero."""
@@ -119,8 +115,7 @@ def dense(x: Features, weights: tuple[jax.Array, jax.Array]) -> Features:
     if min(kernel.shape) > NARROW:
         return Features(biased(product(kernel, x.array), bias), 0)
     if len(kernel) > NARROW:
-        multiply = narrow_product if x.array.size >= LARGE else transposed_product
-        return Features(pinned(biased(multiply(kernel, x.array), bias)), 0)
+        return Features(pinned(biased(narrow_product(kernel, x.array), bias)), 0)
     with_bias = jnp.concatenate([kernel, bias[None]])  # [I + 1, size]: its last input is 1
     inputs = jnp.concatenate([x.array, jnp.ones((1, *x.array.shape[1:]), x.array.dtype)])
     return Features(pinned(transposed_product(with_bias, inputs)), 0)

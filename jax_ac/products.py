@@ -6,6 +6,9 @@ XLA multiplies there by YNNPACK if the left side is summed over its last axis, a
 import jax
 import jax.numpy as jnp
 
+LARGE = 2**14
+"""See `narrow_product` (measured on CPU: a gradient of 128 units and 200 steps takes 0.95 of the time, of 64 and 128 1.02)."""
+
 
 def transposed_product(kernel: jax.Array, x: jax.Array) -> jax.Array:
     """Wᵀx, features first, ``[I, size], [I, *batch] -> [size, *batch]``, of a kernel that is transposed in memory first."""
@@ -34,9 +37,10 @@ def _plain_product(kernel: jax.Array, x: jax.Array) -> jax.Array:
 
 @jax.custom_jvp
 def narrow_product(kernel: jax.Array, x: jax.Array) -> jax.Array:
-    """`transposed_product` for few outputs, whose cotangent of x is a sum of outer products, one for each output.
+    """`transposed_product` for few outputs. In its gradient x, not the cotangent, is the left side for the kernel.
 
-    XLA computes that sum together with the derivative of the activation before, in one pass, where a product is one more.
+    Where x is `LARGE` its cotangent is a sum of outer products, one for each output: XLA computes that together with the
+    derivative of the activation before, in one pass, where a product is one more.
     """
     return transposed_product(kernel, x)
 
@@ -46,9 +50,13 @@ def _narrow_product(
     primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
     (kernel, x), (kernel_dot, x_dot) = primals, tangents
-    columns = kernel.T.reshape(*kernel.T.shape, *(1,) * (x.ndim - 1))
-    outputs = jnp.stack([jnp.sum(column * x_dot, axis=0) for column in columns])
-    return narrow_product(kernel, x), transposed_product(kernel_dot, x) + outputs
+    of_inputs = _output_by_output if x.size >= LARGE else transposed_product
+    return narrow_product(kernel, x), _plain_product(kernel_dot, x) + of_inputs(kernel, x_dot)
+
+
+def _output_by_output(kernel: jax.Array, x: jax.Array) -> jax.Array:
+    columns = kernel.T.reshape(*kernel.T.shape, *(1,) * (x.ndim - 1))  # [size, I, 1 ...]
+    return jnp.stack([jnp.sum(column * x, axis=0) for column in columns])
 
 
 @jax.custom_jvp

@@ -15,8 +15,9 @@ from scipy import stats
 import jax_ac
 from jax_ac import networks
 from jax_ac.distributions import Categorical, DiagonalGaussian
-from jax_ac.layers import LARGE, MANY, Features, dense, orthogonal
+from jax_ac.layers import MANY, Features, dense, orthogonal
 from jax_ac.networks import ConvActorCritic, RecurrentActorCritic, SeparateActorCritic, SharedActorCritic
+from jax_ac.products import LARGE
 from jax_ac.types import Box, Discrete
 
 REAL, TWO = Box((4,), -np.inf, np.inf), Discrete(2)
