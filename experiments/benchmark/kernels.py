@@ -2,7 +2,7 @@
 
     python experiments/benchmark/kernels.py ppo --width 16 --rows 40
 
-`samples.py` counts kinds of work; this names single kernels, as they stand in the program's HLO, which is left in ``--dump``.
+`samples.py` counts kinds of work, this names single kernels as they stand in the program's HLO, which is left in ``--dump``.
 Of what XLA compiles perf sees addresses alone. They are looked up by the machine code in the object files that XLA leaves of
 the program, which is found again in the memory of the process. Needs ``perf`` and Linux on x86.
 """
