@@ -39,21 +39,21 @@ class Categorical(NamedTuple):
 
     def log_prob(self, action: jax.Array) -> jax.Array:
         """log π(action), ``[...]``, for integer actions ``[...]``."""
-        one_hot = jax.nn.one_hot(action, self.logits.shape[-1], dtype=bool, axis=0)
-        return jnp.sum(self._log_probs(), axis=0, where=one_hot)
+        one_hot = jax.nn.one_hot(action, self.logits.shape[-1], dtype=bool)
+        return jnp.sum(self._log_probs(), axis=-1, where=one_hot)
 
     def entropy(self) -> jax.Array:
         """-Σₐ π(a) log π(a) in nats, ``[...]``."""
         log_probs = self._log_probs()
-        return -jnp.sum(jnp.exp(log_probs) * log_probs, axis=0)
+        return -jnp.sum(jnp.exp(log_probs) * log_probs, axis=-1)
 
     def mode(self) -> jax.Array:
         """The most probable action, int32 ``[...]``; the first of equals."""
         return jnp.argmax(self.logits, axis=-1).astype(jnp.int32)
 
     def _log_probs(self) -> jax.Array:
-        """log π of all actions, which are the first axis, ``[A, ...]``: vector units take the batch."""
-        return jax.nn.log_softmax(jnp.moveaxis(self.logits, -1, 0), axis=0)
+        """log π of all actions, ``[..., A]``, which are the first axis meanwhile: vector units then take the batch."""
+        return jnp.moveaxis(jax.nn.log_softmax(jnp.moveaxis(self.logits, -1, 0), axis=0), 0, -1)
 
 
 class DiagonalGaussian(NamedTuple):

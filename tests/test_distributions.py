@@ -48,3 +48,11 @@ def test_the_noise_of_many_steps_drawn_at_once():
     samples = jax.vmap(distribution.sample_from)(noise)
     frequency = np.mean(np.asarray(samples)[..., None] == np.arange(3), axis=0)
     np.testing.assert_allclose(frequency, jax.nn.softmax(LOGITS), atol=0.06)
+
+
+def test_log_probabilities_of_many_actions_under_one_distribution():
+    logits = jnp.array([0.5, -1.0, 2.0])
+    expected = np.log(np.exp(logits) / np.exp(logits).sum())
+    np.testing.assert_allclose(Categorical(logits).log_prob(jnp.arange(3)), expected, rtol=1e-5)
+    two = Categorical(jnp.stack([logits, logits[::-1]])[:, None])  # [2, 1, 3]
+    np.testing.assert_allclose(two.log_prob(jnp.arange(3)[None]), np.stack([expected, expected[::-1]]), rtol=1e-5)
