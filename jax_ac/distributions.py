@@ -40,7 +40,8 @@ class Categorical(NamedTuple):
     def log_prob(self, action: jax.Array) -> jax.Array:
         """log π(action), ``[...]``, for integer actions ``[...]``."""
         one_hot = jax.nn.one_hot(action, self.logits.shape[-1], dtype=bool)
-        return jnp.sum(self._log_probs(), axis=-1, where=one_hot)
+        shape = jnp.broadcast_shapes(self.logits.shape, one_hot.shape)
+        return jnp.sum(jnp.broadcast_to(self._log_probs(), shape), axis=-1, where=one_hot)
 
     def entropy(self) -> jax.Array:
         """-Σₐ π(a) log π(a) in nats, ``[...]``."""

@@ -31,7 +31,7 @@ of that form fall back to scalar loops (measured on CPU: 4 observations take 6 t
 
 NARROW = 8
 """Up to so many inputs or outputs, a batch with features first is multiplied with the kernel transposed, and its cotangent
-pinned: all products of the layer and of its gradient then have forms that are not a scalar loop (measured on CPU: the
+pinned: what products the layer and its gradient have are then of forms that are not a scalar loop (measured on CPU: the
 gradient of the 4 inputs takes half of the time or less, an update of PPO 0.88, A2C 0.95, Keras preset 0.92).
 With few inputs the bias is a row of the kernel, so that its gradient is no pass of its own (Keras preset 0.95)."""
 

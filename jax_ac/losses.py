@@ -43,7 +43,7 @@ def squared_error(value: jax.Array, target: jax.Array, old_value: jax.Array, cli
 def clipped_squared_error(value: jax.Array, target: jax.Array, old_value: jax.Array, clip_eps: Any) -> jax.Array:
     """½ max((v - G)², (v_old + clip(v - v_old, -ε, ε) - G)²), ``[...]``. Huang et al. (2022), detail 9."""
     change = value - old_value
-    clipped = jnp.where(jnp.abs(change) > clip_eps, old_value + jnp.sign(change) * clip_eps, value)
+    clipped = jnp.where(jnp.abs(change) <= clip_eps, value, old_value + jnp.sign(change) * clip_eps)
     return 0.5 * jnp.maximum(jnp.square(value - target), jnp.square(clipped - target))
 
 
@@ -181,4 +181,4 @@ def ppo_loss(
 def _means(mask: jax.Array, values: Sequence[jax.Array]) -> jax.Array:
     """The mean of each, all ``[B]``, over the steps where `mask` is True: ``[number of values]``, by one product."""
     weights = mask / jnp.sum(mask, dtype=jnp.float32)
-    return jnp.where(mask, jnp.stack(values), 0.0) @ weights
+    return jnp.dot(jnp.where(mask, jnp.stack(values), 0.0), weights, precision="highest")

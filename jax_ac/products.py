@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 LARGE = 2**14
-"""See `narrow_product` (measured on CPU: a gradient of 128 units, 200 steps takes 0.95 of the time, of 64 and 128 1.02)."""
+"""Numbers in x, inputs times batch, from which on `narrow_product` has no product for their cotangent. Measured on CPU: with
+a sum in its place a gradient step takes 0.95 of the time with 128 inputs and a batch of 200, and 1.02 with 64 and 128."""
 
 
 def transposed_product(kernel: jax.Array, x: jax.Array) -> jax.Array:
@@ -55,6 +56,7 @@ def _narrow_product(
 
 
 def _output_by_output(kernel: jax.Array, x: jax.Array) -> jax.Array:
+    """Wᵀx as one sum for each output: turned round, as a gradient is, a sum of outer products."""
     columns = kernel.T.reshape(*kernel.T.shape, *(1,) * (x.ndim - 1))  # [size, I, 1 ...]
     return jnp.stack([jnp.sum(column * x, axis=0) for column in columns])
 

@@ -13,8 +13,9 @@ from jax_ac.types import Env, Estimate, Experience, LossParts, Metrics, PyTree, 
 
 
 class Distribution(Protocol):
-    """A distribution over actions; batch axes lead.
+    """A distribution over actions, a pytree of arrays; batch axes lead.
 
+    Rollouts keep one of each step, so that no field may be a number that Python needs to know, such as a size: it is traced.
     `noise` must read no more than the shapes of the distribution's fields: rollouts draw it before there is an observation.
     """
 

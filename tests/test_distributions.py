@@ -1,5 +1,7 @@
 """Categorical against distrax, scipy's chi-squared test and extremes by hand."""
 
+from functools import partial
+
 import distrax
 import jax
 import jax.numpy as jnp
@@ -50,9 +52,12 @@ def test_the_noise_of_many_steps_drawn_at_once():
     np.testing.assert_allclose(frequency, jax.nn.softmax(LOGITS), atol=0.06)
 
 
-def test_log_probabilities_of_many_actions_under_one_distribution():
-    logits = jnp.array([0.5, -1.0, 2.0])
+def test_log_probabilities_of_many_actions_under_one_distribution_and_of_one_under_many():
+    logits = np.array([0.5, -1.0, 2.0], np.float32)
     expected = np.log(np.exp(logits) / np.exp(logits).sum())
-    np.testing.assert_allclose(Categorical(logits).log_prob(jnp.arange(3)), expected, rtol=1e-5)
-    two = Categorical(jnp.stack([logits, logits[::-1]])[:, None])  # [2, 1, 3]
-    np.testing.assert_allclose(two.log_prob(jnp.arange(3)[None]), np.stack([expected, expected[::-1]]), rtol=1e-5)
+    close = partial(np.testing.assert_allclose, rtol=1e-5)
+    for actions in ([0, 0, 2, 1], [2, 1], [[0, 1, 1], [2, 2, 0]]):
+        close(Categorical(jnp.asarray(logits)).log_prob(jnp.array(actions)), expected[np.array(actions)])
+    two = Categorical(jnp.stack([logits, logits[::-1]]))  # [2, 3]
+    close(two.log_prob(jnp.array(0)), [expected[0], expected[2]])
+    close(Categorical(two.logits[:, None]).log_prob(jnp.arange(3)[None]), np.stack([expected, expected[::-1]]))

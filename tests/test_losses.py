@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jax_ac.distributions import Categorical
-from jax_ac.hyperparams import KerasHyperparams
-from jax_ac.losses import keras_actor_critic_loss
+from jax_ac.hyperparams import A2CHyperparams, KerasHyperparams
+from jax_ac.losses import clipped_squared_error, keras_actor_critic_loss, policy_gradient_loss
 from jax_ac.types import Estimate, Transition
 
 LOGITS = np.log([[[0.25, 0.75]], [[0.5, 0.5]], [[0.9, 0.1]]])  # [T=3, N=1, A=2]
@@ -60,3 +60,22 @@ def test_coefficients_are_read():
     total, parts = loss(jnp.asarray(VALUE), False, KerasHyperparams(vf_coef=0.5, huber_delta=2.0))
     np.testing.assert_allclose(parts.value_loss, 0.5 * 0.5**2 + 2.0 * (4.0 - 1.0), rtol=1e-6)
     np.testing.assert_allclose(total, parts.policy_loss + 0.5 * parts.value_loss, rtol=1e-6)
+
+
+def test_what_stands_in_the_padding_counts_for_nothing():
+    flat = jax.tree.map(lambda leaf: leaf[:, 0], trajectory())
+    numbers = A2CHyperparams()
+
+    def losses_with(padding):
+        target = jnp.array([1.0, -1.0, padding])
+        distribution, value = Categorical(jnp.asarray(LOGITS[:, 0], jnp.float32)), jnp.asarray(VALUE[:, 0], jnp.float32)
+        return policy_gradient_loss(distribution, value, flat, Estimate(target, target), numbers)
+
+    plain, odd = losses_with(7.0), losses_with(jnp.nan)
+    assert np.isfinite(plain[0])
+    np.testing.assert_array_equal(plain[0], odd[0])
+    np.testing.assert_allclose(plain[1].policy_loss, -(np.log(0.75) - np.log(0.5)) / 2, rtol=1e-5)
+
+
+def test_a_value_that_was_not_finite_is_seen():
+    assert np.isnan(clipped_squared_error(jnp.float32(1), jnp.float32(2), jnp.float32(jnp.nan), 0.2))

@@ -104,6 +104,18 @@ def test_hidden_layers_multiply_by_ynnpack_forwards_and_backwards():
     assert text.count("__ynn_fusion") == 3
 
 
+@pytest.mark.skipif((sys.platform, platform.machine()) != ("linux", "x86_64"), reason="XLA may not use YNNPACK there")
+def test_activations_are_the_left_side_of_a_heads_gradient():
+    """They are then read as they lie in memory; the cotangent, which is turned round instead, is small."""
+
+    def summed(kernel, x, bias):
+        return jnp.sum(jnp.sin(dense(Features(x, 0), (kernel, bias)).array))
+
+    shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in [(64, 2), (64, 128), (2,)]]
+    text = jax.jit(jax.grad(summed)).lower(*shapes).compile().as_text()
+    assert any("= f32[64,2]" in line and "__ynn_fusion" in line for line in text.splitlines())
+
+
 def test_heads_of_large_layers_and_the_activation_before_them_go_back_in_one_pass():
     def summed(x, kernel, bias):
         return jnp.sum(jnp.sin(dense(Features(jnp.tanh(x), 0), (kernel, bias)).array))

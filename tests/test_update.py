@@ -64,6 +64,15 @@ def test_clipping_is_that_of_optax(scale, most):
         np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-6)
 
 
+@pytest.mark.parametrize("most", [0.5, 1e6, math.inf])
+@pytest.mark.parametrize("derivative", [jax.jacfwd, jax.jacrev])
+def test_derivatives_of_clipping_are_those_of_optax(derivative, most):
+    def clipped(optimizer):
+        return derivative(lambda gradient: optimizer.update(gradient, optax.EmptyState())[0])(jnp.array([1.0, -2.0, 3.0]))
+
+    np.testing.assert_allclose(clipped(clip_by_norm(most)), clipped(optax.clip_by_global_norm(most)), rtol=1e-4, atol=1e-6)
+
+
 def test_gradients_pass_through_the_optimizer_where_a_gradient_is_zero():
     def moved(learning_rate, b2):
         grads = {"w": jnp.array([1.0, 0.0, -1.0]), "b": jnp.array(0.0)}
